@@ -1,0 +1,1 @@
+"""The library of the HiSS-Cube workflow: floors that import downwards only (docs/architecture.md)."""

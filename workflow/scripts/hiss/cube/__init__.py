@@ -1,0 +1,1 @@
+"""The HiSS-Cube: calibration, zooms, index, links, stacks, and its parallel build."""

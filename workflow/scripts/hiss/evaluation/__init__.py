@@ -1,0 +1,1 @@
+"""Metrics, selection and comparison of runs."""

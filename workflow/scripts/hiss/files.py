@@ -1,0 +1,93 @@
+"""Files that are either whole or absent, and the hashes that tell them apart."""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+
+@contextmanager
+def atomic(path: Path | str) -> Iterator[Path]:
+    """Give a temporary path beside ``path``, renamed to it on success and removed on failure.
+
+    The data are on disk before the rename, so that a crash leaves the old file or the new one.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        yield temporary
+        with temporary.open("rb") as stream:
+            os.fsync(stream.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def sha256_of(path: Path | str) -> str:
+    """Return the SHA-256 of a file's bytes, in hexadecimal."""
+    with Path(path).open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def write_json(path: Path | str, value: Any) -> None:
+    """Write a value as indented JSON, atomically; NaN and infinity are refused."""
+    text = json.dumps(value, indent=2, sort_keys=True, allow_nan=False, default=_plain)
+    with atomic(path) as temporary:
+        temporary.write_text(text + "\n")
+
+
+def _plain(value: Any) -> Any:
+    if hasattr(value, "item"):
+        return value.item()
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    if isinstance(value, Path):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} has no form in JSON")
+
+
+def read_json(path: Path | str) -> Any:
+    """Read a JSON file."""
+    return json.loads(Path(path).read_text())
+
+
+def write_table(path: Path | str, table: pd.DataFrame, units: Mapping[str, str] | None = None) -> None:
+    """Write a table as ``.parquet`` or ``.csv`` by the path's suffix, atomically, without its index.
+
+    Parameters
+    ----------
+    units
+        Unit of each column that has one; kept in a Parquet column's metadata under ``unit``.
+    """
+    path = Path(path)
+    with atomic(path) as temporary:
+        if path.suffix == ".csv":
+            table.to_csv(temporary, index=False)
+        elif path.suffix == ".parquet":
+            _write_parquet(temporary, table, units or {})
+        else:
+            raise ValueError(f"{path}: a table is written as .parquet or .csv")
+
+
+def _write_parquet(path: Path, table: pd.DataFrame, units: Mapping[str, str]) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    arrow = pa.Table.from_pandas(table, preserve_index=False)
+    fields = [
+        field.with_metadata({"unit": units[field.name]}) if field.name in units else field
+        for field in arrow.schema
+    ]
+    pq.write_table(arrow.cast(pa.schema(fields, metadata=arrow.schema.metadata)), path)
+
+
+def read_table(path: Path | str) -> pd.DataFrame:
+    """Read a table written by `write_table`."""
+    path = Path(path)
+    return pd.read_csv(path) if path.suffix == ".csv" else pd.read_parquet(path)

@@ -1,0 +1,76 @@
+"""The frame of every script a rule runs: its log, its errors, its cost."""
+
+import resource
+import sys
+import time
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TextIO
+
+from hiss.errors import HissError
+
+
+class _Tee:
+    """Write to several streams at once, as the terminal and the rule's log."""
+
+    def __init__(self, *streams: TextIO) -> None:
+        self._streams = streams
+
+    def write(self, text: str) -> int:
+        for stream in self._streams:
+            stream.write(text)
+            stream.flush()
+        return len(text)
+
+    def flush(self) -> None:
+        for stream in self._streams:
+            stream.flush()
+
+    def isatty(self) -> bool:
+        return False
+
+    def fileno(self) -> int:
+        return self._streams[0].fileno()
+
+
+@contextmanager
+def job(log: Path | str) -> Iterator[None]:
+    """Run a rule's work with stdout and stderr also in its log.
+
+    A `HissError` ends the job with its one sentence, anything else with its traceback; both are in the log
+    and on the terminal.
+    """
+    Path(log).parent.mkdir(parents=True, exist_ok=True)
+    out, err = sys.stdout, sys.stderr
+    with Path(log).open("w") as stream:
+        sys.stdout = sys.stderr = _Tee(err, stream)  # type: ignore[assignment]
+        try:
+            yield
+        except HissError as error:
+            print(f"error: {error}", file=sys.stderr)
+            raise SystemExit(1) from None
+        except Exception:
+            traceback.print_exc()
+            raise SystemExit(1) from None
+        finally:
+            sys.stdout, sys.stderr = out, err
+
+
+class Stopwatch:
+    """Wall-clock seconds of the block it is used around."""
+
+    seconds: float = 0.0
+
+    def __enter__(self) -> "Stopwatch":
+        self._start = time.perf_counter()
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self.seconds = time.perf_counter() - self._start
+
+
+def peak_memory_mb() -> float:
+    """Return the largest resident set this process has had [MB = 1e6 bytes]."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6

@@ -1,0 +1,1 @@
+"""Raw SDSS files: readers, object identifiers, paths on the archive, manifest, catalogue."""

@@ -1,0 +1,1 @@
+"""The simulated sky: galaxies, stars and quasars of known truth in the file formats of SDSS."""
