@@ -43,9 +43,7 @@ def write_json(path: Path | str, value: Any) -> None:
 
 
 def _plain(value: Any) -> Any:
-    if hasattr(value, "item"):
-        return value.item()
-    if hasattr(value, "tolist"):
+    if hasattr(value, "tolist"):  # NumPy's scalars and arrays
         return value.tolist()
     if isinstance(value, Path):
         return str(value)
@@ -81,8 +79,7 @@ def _write_parquet(path: Path, table: pd.DataFrame, units: Mapping[str, str]) ->
 
     arrow = pa.Table.from_pandas(table, preserve_index=False)
     fields = [
-        field.with_metadata({"unit": units[field.name]}) if field.name in units else field
-        for field in arrow.schema
+        field.with_metadata({"unit": units[field.name]}) if field.name in units else field for field in arrow.schema
     ]
     pq.write_table(arrow.cast(pa.schema(fields, metadata=arrow.schema.metadata)), path)
 

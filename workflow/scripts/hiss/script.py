@@ -45,7 +45,7 @@ def job(log: Path | str) -> Iterator[None]:
     Path(log).parent.mkdir(parents=True, exist_ok=True)
     out, err = sys.stdout, sys.stderr
     with Path(log).open("w") as stream:
-        sys.stdout = sys.stderr = _Tee(err, stream)  # type: ignore[assignment]
+        sys.stdout = sys.stderr = _Tee(err, stream)
         try:
             yield
         except HissError as error:

@@ -1,0 +1,49 @@
+# make run    set up and run the workflow          make test   set up, then every check and test
+# make run CONFIG=config/real_field.yaml           make lock   resolve requirements.in again
+CONFIG  ?= config/demo.yaml
+PROFILE ?= profiles/default
+# Folder of raw SDSS files, in place of the config's sky.local.path
+SDSS    ?=
+# Extra arguments for snakemake, for instance ARGS=--dry-run
+ARGS    ?=
+BIN     := .venv/bin
+
+LOCAL   := $(if $(SDSS),--config 'sky={"local": {"path": "$(SDSS)"}}')
+
+.PHONY: run setup test check format lock schema clean
+
+run: setup
+	@$(BIN)/snakemake --profile $(PROFILE) --configfile $(CONFIG) $(LOCAL) $(ARGS)
+	@$(BIN)/python workflow/scripts/name_report.py $(CONFIG)
+
+setup:
+	@envs/setup.sh
+
+test: setup check
+	@envs/setup_tests.sh
+	$(BIN)/python -m pytest
+
+check: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/snakefmt --check Snakefile rules
+	$(BIN)/snakemake --lint --configfile config/demo.yaml
+
+format: setup
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/snakefmt Snakefile rules
+
+schema: setup
+	PYTHONPATH=workflow/scripts $(BIN)/python -c 'import json; from hiss.config import schema; print(json.dumps(schema(), indent=2))' > config/schema.json
+
+# torch is pinned without its build (+cpu, +cu130): each machine takes the one its index offers.
+lock: setup
+	$(BIN)/python -m pip install -q pip-tools
+	$(BIN)/pip-compile -q --upgrade --strip-extras --allow-unsafe --no-annotate --no-header --no-emit-index-url \
+	    --no-emit-find-links --no-emit-trusted-host -o requirements.lock requirements.in
+	sed -i 's/^\(torch==[0-9.]*\)+.*/\1/' requirements.lock
+
+clean:
+	rm -rf results .snakemake

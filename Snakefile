@@ -1,0 +1,61 @@
+# From raw SDSS files to a report on how well the star formation rate of a galaxy can be predicted.
+# docs/architecture.md draws the picture; config/config.yaml is the study.
+from snakemake.utils import min_version
+
+min_version("9.0")
+
+if not workflow.config_settings.configfiles:
+
+    configfile: "config/config.yaml"
+
+
+include: "rules/common.smk"
+
+
+pathvars:
+    results=settings.results,
+    logs=f"{settings.results}/logs",
+    benchmarks=f"{settings.results}/benchmarks",
+
+
+include: "rules/sky.smk"
+include: "rules/cube.smk"
+include: "rules/sample.smk"
+include: "rules/experiments.smk"
+include: "rules/evaluation.smk"
+include: "rules/report.smk"
+
+
+wildcard_constraints:
+    target="[a-z_]+",
+    sample="[a-z0-9_]+",
+    model="|".join(MODELS) or "none",
+    modality="photo|spectra|early",
+    zoom=r"\d",
+    settings="[^/]+",
+
+
+rule all:
+    default_target: True
+    input:
+        "<results>/report/report.html",
+        "<results>/cube/hiss_cube.h5",
+        "<results>/cube/accounts.json",
+
+
+rule cube:
+    input:
+        "<results>/cube/hiss_cube.h5",
+        "<results>/cube/accounts.json",
+
+
+rule sample:
+    input:
+        f"<results>/sample/{SAMPLE}/ledger.csv",
+        f"<results>/sample/{SAMPLE}/split.parquet" if HAS_EXPERIMENTS else [],
+
+
+rule experiments:
+    input:
+        all_runs("metrics.json"),
+        late_fusions("metrics.json"),

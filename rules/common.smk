@@ -1,0 +1,180 @@
+# Functions the rules share. A rule file holds rules; whatever they ask for is here.
+import os
+import sys
+from functools import cache
+from pathlib import Path
+
+_SCRIPTS = Path(workflow.basedir) / "workflow" / "scripts"
+sys.path.insert(0, str(_SCRIPTS))
+
+from hiss.config import parse_settings
+from hiss.errors import HissError
+from hiss.imports import modules_of
+from hiss.launch import parallel_hdf5, prepare_environment
+from hiss.runs import models_of, plan_runs, zooms_of
+from snakemake.exceptions import WorkflowError
+
+# ---- settings and the table of runs ----
+
+try:
+    settings = parse_settings(config, " + ".join(map(os.path.relpath, workflow.configfiles)) or "config")
+except HissError as error:
+    raise WorkflowError(str(error)) from None
+
+experiments = settings.experiments
+HAS_EXPERIMENTS = experiments is not None
+RUNS = plan_runs(experiments)
+RUN_AT = {run.folder: run for run in RUNS}
+MODELS = models_of(experiments)
+MODALITIES = list(experiments.modalities) if HAS_EXPERIMENTS else []
+TARGET = experiments.target if HAS_EXPERIMENTS else "sfr"
+SAMPLE = experiments.sample if HAS_EXPERIMENTS else "flag0"
+ZOOMS = [0, 1, 2, 3]
+STUDY_ZOOMS = sorted(experiments.zooms) if HAS_EXPERIMENTS else []
+
+
+def results(path):
+    """Path below the results folder, for functions; rules write <results>."""
+    return f"{settings.results}/{path}"
+
+
+# ---- the code behind a rule; Snakemake sees the script, not what it imports ----
+
+
+@cache
+def library(script):
+    """A script and the library modules it imports, directly or not: an input of the rule that runs it."""
+    path = _SCRIPTS / script
+    return [os.path.relpath(file) for file in (path, *modules_of(path))]
+
+
+# ---- runs ----
+
+
+def run_folder(model, modality, zoom, name):
+    return f"runs/{TARGET}/{SAMPLE}/{model}/{modality}/zoom{zoom}/{name}"
+
+
+def run_of(model):
+    """A params function: the run of a train_* rule's wildcards, as a plain dictionary."""
+
+    def run(wildcards):
+        folder = run_folder(model, wildcards.modality, wildcards.zoom, wildcards.settings)
+        if folder not in RUN_AT:
+            raise WorkflowError(
+                f"{folder} is not in the grid of the config; its runs of this model are named like {_example(model)}"
+            )
+        return RUN_AT[folder].as_dict()
+
+    return run
+
+
+def _example(model):
+    return next((run.folder for run in RUNS if run.model == model), "none")
+
+
+def all_runs(file):
+    """That file of every training run."""
+    return [results(f"{run.folder}/{file}") for run in RUNS]
+
+
+def runs_of_model(file):
+    """An input function: that file of every training run of wildcards.model."""
+
+    def paths(wildcards):
+        return [results(f"{run.folder}/{file}") for run in RUNS if run.model == wildcards.model]
+
+    return paths
+
+
+def candidates(file):
+    """An input function for late fusion: that file of the photo and spectra runs of wildcards.model and .zoom."""
+
+    def paths(wildcards):
+        return [
+            results(f"{run.folder}/{file}")
+            for run in RUNS
+            if run.model == wildcards.model and run.zoom == int(wildcards.zoom) and run.modality in ("photo", "spectra")
+        ]
+
+    return paths
+
+
+def late_fusions(file):
+    """That file of every late fusion: the models and zooms that have both a photo and a spectra run."""
+    if not {"photo", "spectra"} <= set(MODALITIES):
+        return []
+    return [
+        results(run_folder(model, "late", zoom, f"mean/{file}"))
+        for model in MODELS
+        for zoom in zooms_of(experiments, model)
+    ]
+
+
+# ---- the sky ----
+
+
+def raw_root(wildcards=None):
+    """Folder of the raw files."""
+    if settings.sky.source == "local":
+        return settings.sky.local.path
+    return results("sky/raw")
+
+
+_TABLES = {
+    "gal_info": "gal_info_dr7_v5_2.fit",
+    "gal_totsfr": "gal_totsfr_dr7_v5_2.fits",
+}
+
+
+@cache
+def sfr_tables():
+    """Paths of the two MPA-JHU tables, by name."""
+    if settings.sky.source != "local":
+        return {name: results(f"sky/raw/catalogue/{file}") for name, file in _TABLES.items()}
+    local = settings.sky.local
+    folder = Path(local.path) / local.catalogue
+    found = {
+        name: str(path)
+        for name, file in _TABLES.items()
+        for path in (folder / f"{file}.gz", folder / file)
+        if path.is_file()
+    }
+    if len(found) == len(_TABLES):
+        return found
+    if local.sfr_csv is None:
+        raise WorkflowError(
+            f"{folder}: no {' and '.join(_TABLES.values())} (or .gz) there; put them there, name their folder in "
+            "sky.local.catalogue, or name a CSV of catalogue rows in sky.local.sfr_csv"
+        )
+    return {name: results(f"sky/catalogue/{file}") for name, file in _TABLES.items()}
+
+
+# ---- MPI ----
+
+
+prepare_environment()
+
+
+def mpi_launcher(wildcards):
+    """The command before `-n`; a profile sets the site's own (srun) through set-resources."""
+    return "mpirun" if parallel_hdf5() else f"bash {os.path.relpath(_SCRIPTS / 'without_mpi.sh')}"
+
+
+def mpi_ranks(wildcards):
+    """Ranks on one machine; a cluster's profile sets its own number through set-resources."""
+    return 2 if parallel_hdf5() else 1
+
+
+# ---- the end ----
+
+
+onsuccess:
+    if Path(results("report/report.html")).exists():
+        print(f"Report: {results('report/report.html')}")
+
+
+onerror:
+    print(
+        f"Stopped. Each failed job's log is named above and lies in {results('logs')}; the same command runs what is missing."
+    )

@@ -1,0 +1,62 @@
+"""The house rules that a machine can check: floors, thin scripts, packages that import nothing."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from hiss.imports import modules_of
+
+FLOORS = ["ground", "sdss", "cube", "sample", "models", "evaluation", "plots", "report"]
+SCRIPTS = Path(__file__).resolve().parents[2] / "workflow" / "scripts"
+LIBRARY = SCRIPTS / "hiss"
+MODULES = sorted(LIBRARY.rglob("*.py"))
+WORKFLOW_ONLY = {"config.py", "runs.py", "imports.py", "launch.py"}
+
+
+def floor_of(module: Path) -> int:
+    parts = module.relative_to(LIBRARY).parts
+    name = "ground" if len(parts) == 1 else {"sky": "sdss"}.get(parts[0], parts[0])
+    return FLOORS.index(name)
+
+
+def test_there_is_a_house():
+    assert len(MODULES) > 30
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda path: str(path.relative_to(LIBRARY)))
+def test_imports_go_down_the_floors(module):
+    if module.name in WORKFLOW_ONLY:
+        return
+    used = modules_of(module)
+    above = [str(other.relative_to(LIBRARY)) for other in used if floor_of(other) > floor_of(module)]
+    assert not above
+    assert not {other.name for other in used if other.parent == LIBRARY} & WORKFLOW_ONLY
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda path: str(path.relative_to(LIBRARY)))
+def test_files_are_short_and_packages_import_nothing(module):
+    source = module.read_text()
+    assert source.count("\n") <= 400
+    if module.name == "__init__.py":
+        assert not [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Import | ast.ImportFrom)]
+
+
+def test_the_simulated_noise_shares_nothing_with_the_cube_s_error_model():
+    for module in (LIBRARY / "sky").glob("*.py"):
+        assert not [other for other in modules_of(module) if other.parent.name == "cube"]
+
+
+@pytest.mark.parametrize("script", sorted(SCRIPTS.glob("*.py")), ids=lambda path: path.name)
+def test_scripts_are_thin(script):
+    tree = ast.parse(script.read_text())
+    assert len(script.read_text().splitlines()) <= 80
+    assert not [node for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+
+
+def test_an_import_is_followed_through_other_modules():
+    names = {path.name for path in modules_of(SCRIPTS / "train_tree.py")}
+    assert "tree.py" in names
+    assert "files.py" in names
+    assert "vgg.py" not in names, "an edit of the CNN would retrain the trees"
+    assert "lgbm.py" not in names

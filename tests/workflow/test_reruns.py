@@ -1,0 +1,82 @@
+"""What is redone after an edit, a killed job, a lost file: that, what depends on it, and nothing else."""
+
+from .conftest import kill, processes, wait_for
+
+CONFIG = "config/small.yaml"
+RESULTS = "results/small"
+
+
+def edit(workspace, module):
+    path = workspace.folder / "workflow" / "scripts" / module
+    path.write_text(path.read_text() + "\n# edited\n")
+
+
+def test_nothing_is_done_twice(small):
+    assert small.planned(config=CONFIG) == {}
+
+
+def test_an_edit_of_a_model_reruns_that_model_and_what_follows(small, copy_of):
+    workspace = copy_of(small)
+    edit(workspace, "hiss/models/lgbm.py")
+    plan = workspace.planned(config=CONFIG)
+    assert plan["train_lightgbm"] == 2
+    assert not {"train_tree", "train_cnn", "export_zoom", "build_sparse", "build_dense", "simulate_sky"} & set(plan)
+
+
+def test_an_edit_of_the_stacking_rebuilds_the_dense_cube_but_not_the_sparse(small, copy_of):
+    workspace = copy_of(small)
+    edit(workspace, "hiss/cube/stacking.py")
+    plan = workspace.planned(config=CONFIG)
+    assert plan["build_dense"] == 1
+    assert not {"build_sparse", "simulate_sky", "make_manifest"} & set(plan)
+
+
+def test_an_edit_of_a_plot_redraws_and_trains_nothing(small, copy_of):
+    workspace = copy_of(small)
+    edit(workspace, "hiss/plots/style.py")
+    plan = workspace.planned(config=CONFIG)
+    assert plan
+    assert not [rule for rule in plan if rule.startswith(("train_", "build_", "export_", "select_"))]
+
+
+def test_a_touch_without_a_change_reruns_nothing(small, copy_of):
+    workspace = copy_of(small)
+    (workspace.folder / "workflow" / "scripts" / "hiss" / "models" / "lgbm.py").touch()
+    assert workspace.planned(config=CONFIG) == {}
+
+
+def test_a_rank_killed_in_the_cube_build_leaves_nothing_that_looks_finished(small, copy_of):
+    workspace = copy_of(small)
+    cube = workspace.folder / RESULTS / "cube"
+    (cube / "sparse.h5").unlink()
+    run = workspace.start(f"{RESULTS}/cube/sparse.h5", config=CONFIG)
+    victim = wait_for(
+        lambda: list(cube.glob(".sparse.h5*")) and processes("build_sparse.py", below=workspace.folder), "a rank"
+    )
+    kill(victim[-1])
+    assert run.wait(120) != 0
+    assert not (cube / "sparse.h5").exists()
+    assert "build_sparse" in (workspace.folder / "run.log").read_text()
+    assert processes("build_sparse.py", below=workspace.folder) == []
+    text = workspace.run(f"{RESULTS}/cube/sparse.h5", config=CONFIG)
+    assert "simulate_sky" not in text
+    assert (cube / "sparse.h5").exists()
+    assert not list(cube.glob(".sparse.h5*")), "what the killed run left behind is cleared away"
+
+
+def test_a_killed_training_job_is_redone_alone(small, copy_of):
+    workspace = copy_of(small)
+    folder = next((workspace.folder / RESULTS / "runs").rglob("vggnet12/photo/zoom3/*"))
+    for file in folder.iterdir():
+        file.unlink()
+    target = f"{folder.relative_to(workspace.folder)}/metrics.json"
+    run = workspace.start(target, config=CONFIG)
+    victim = wait_for(lambda: processes("train_cnn", below=workspace.folder), "the training job")
+    kill(victim[0])
+    assert run.wait(120) != 0
+    assert not (folder / "metrics.json").exists()
+    assert not list(folder.glob("*.safetensors"))
+    plan = workspace.planned(target, config=CONFIG)
+    assert plan == {"train_cnn": 1}
+    workspace.run(target, config=CONFIG)
+    assert (folder / "metrics.json").exists()
