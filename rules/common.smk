@@ -9,6 +9,7 @@ sys.path.insert(0, str(_SCRIPTS))
 
 from hiss.config import parse_settings
 from hiss.errors import HissError
+from hiss.folders import folder_state
 from hiss.imports import modules_of
 from hiss.launch import parallel_hdf5, prepare_environment
 from hiss.runs import models_of, plan_runs, zooms_of
@@ -111,6 +112,11 @@ def late_fusions(file):
     ]
 
 
+def training_memory(wildcards, input, attempt):
+    """Memory of a training job [MB]: its arrays and what a fit makes of them; more after a job killed for memory."""
+    return int((1000 + 3 * input.size_mb) * attempt)
+
+
 # ---- the sky ----
 
 
@@ -119,6 +125,11 @@ def raw_root(wildcards=None):
     if settings.sky.source == "local":
         return settings.sky.local.path
     return results("sky/raw")
+
+
+def raw_state(wildcards):
+    """What a local folder of raw files holds now, so that a file added or changed below it is seen."""
+    return folder_state(settings.sky.local.path) if settings.sky.source == "local" else "made here"
 
 
 _TABLES = {

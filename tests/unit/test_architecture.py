@@ -11,7 +11,7 @@ FLOORS = ["ground", "sdss", "cube", "sample", "models", "evaluation", "plots", "
 SCRIPTS = Path(__file__).resolve().parents[2] / "workflow" / "scripts"
 LIBRARY = SCRIPTS / "hiss"
 MODULES = sorted(LIBRARY.rglob("*.py"))
-WORKFLOW_ONLY = {"config.py", "runs.py", "imports.py", "launch.py"}
+WORKFLOW_ONLY = {"config.py", "runs.py", "imports.py", "launch.py", "folders.py"}
 
 
 def floor_of(module: Path) -> int:

@@ -1,0 +1,128 @@
+# The HiSS-Cube: calibrated images and spectra at four zooms, links between them, one stacked cutout a target.
+
+
+rule build_sparse:
+    input:
+        **sfr_tables(),
+        manifest="<results>/sky/manifest.parquet",
+        script=library("build_sparse.py")[0],
+        code=library("build_sparse.py"),
+    output:
+        sparse="<results>/cube/sparse.h5",
+        rejects="<results>/cube/sparse_rejects.parquet",
+    log:
+        "<logs>/cube/build_sparse.log",
+    benchmark:
+        "<benchmarks>/cube/build_sparse.jsonl"
+    conda:
+        "../envs/cube.yaml"
+    threads: 1
+    resources:
+        mpi=mpi_launcher,
+        tasks=mpi_ranks,
+        mem_mb=1200,
+        mem_mb_per_cpu=600,
+    params:
+        root=raw_root(),
+        settings=settings.cube.model_dump_json(include={"image_fiber_arcsec"}),
+    shell:
+        "{resources.mpi} -n {resources.tasks} python {input.script:q} --ranks {resources.tasks}"
+        " --manifest {input.manifest:q} --root {params.root:q}"
+        " --gal-info {input.gal_info:q} --gal-totsfr {input.gal_totsfr:q} --settings {params.settings:q}"
+        " --output {output.sparse:q} --rejects {output.rejects:q} --log {log:q}"
+
+
+rule build_links:
+    input:
+        sparse="<results>/cube/sparse.h5",
+        code=library("build_links.py"),
+    output:
+        links="<results>/cube/links.h5",
+    log:
+        "<logs>/cube/build_links.log",
+    benchmark:
+        "<benchmarks>/cube/build_links.jsonl"
+    conda:
+        "../envs/cube.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+    params:
+        radius_arcmin=settings.cube.link_radius_arcmin,
+    script:
+        "../workflow/scripts/build_links.py"
+
+
+rule build_dense:
+    input:
+        sparse="<results>/cube/sparse.h5",
+        links="<results>/cube/links.h5",
+        script=library("build_dense.py")[0],
+        code=library("build_dense.py"),
+    output:
+        dense="<results>/cube/dense.h5",
+        rejects="<results>/cube/dense_rejects.parquet",
+    log:
+        "<logs>/cube/build_dense.log",
+    benchmark:
+        "<benchmarks>/cube/build_dense.jsonl"
+    conda:
+        "../envs/cube.yaml"
+    threads: 1
+    resources:
+        mpi=mpi_launcher,
+        tasks=mpi_ranks,
+        mem_mb=1200,
+        mem_mb_per_cpu=600,
+    params:
+        settings=settings.cube.model_dump_json(include={"match_radius_arcsec"}),
+    shell:
+        "{resources.mpi} -n {resources.tasks} python {input.script:q} --ranks {resources.tasks}"
+        " --sparse {input.sparse:q} --links {input.links:q} --settings {params.settings:q}"
+        " --output {output.dense:q} --rejects {output.rejects:q} --log {log:q}"
+
+
+rule merge_rejects:
+    input:
+        sparse="<results>/cube/sparse_rejects.parquet",
+        dense="<results>/cube/dense_rejects.parquet",
+        code=library("merge_rejects.py"),
+    output:
+        rejects=report(
+            "<results>/cube/rejects.parquet",
+            caption="../workflow/report/rejects.rst",
+            category="Sample",
+            labels={"what": "Files set aside, with the reason"},
+        ),
+    log:
+        "<logs>/cube/merge_rejects.log",
+    benchmark:
+        "<benchmarks>/cube/merge_rejects.jsonl"
+    conda:
+        "../envs/cube.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+    script:
+        "../workflow/scripts/merge_rejects.py"
+
+
+rule assemble_cube:
+    input:
+        sparse="<results>/cube/sparse.h5",
+        links="<results>/cube/links.h5",
+        dense="<results>/cube/dense.h5",
+        code=library("assemble_cube.py"),
+    output:
+        cube="<results>/cube/hiss_cube.h5",
+    log:
+        "<logs>/cube/assemble_cube.log",
+    benchmark:
+        "<benchmarks>/cube/assemble_cube.jsonl"
+    conda:
+        "../envs/cube.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+    script:
+        "../workflow/scripts/assemble_cube.py"

@@ -1,0 +1,331 @@
+# Report: the figures, each with the data behind it, and one HTML file that holds everything.
+
+
+rule plot_sample:
+    input:
+        dense="<results>/cube/dense.h5",
+        arrays="<results>/sample/zoom0.h5",
+        objects="<results>/sample/objects.parquet",
+        gaps="<results>/sample/gaps.parquet",
+        missing="<results>/sample/missing.parquet",
+        multi_object="<results>/sample/multi_object.parquet",
+        code=library("plot_sample.py"),
+    output:
+        example=report(
+            "<results>/report/figures/fig_1_1_example_object.svg",
+            caption="../workflow/report/fig_1_1_example_object.rst",
+            category="Sample",
+            labels={"what": "Figure 1.1: example object"},
+        ),
+        distribution=report(
+            "<results>/report/figures/fig_2_1_avg_distribution.svg",
+            caption="../workflow/report/fig_2_1_avg_distribution.rst",
+            category="Sample",
+            labels={"what": "Figure 2.1: distribution of AVG"},
+        ),
+        missing=report(
+            "<results>/report/figures/fig_2_2_missing_flux.svg",
+            caption="../workflow/report/fig_2_2_missing_flux.rst",
+            category="Sample",
+            labels={"what": "Figure 2.2: missing flux"},
+        ),
+        lengths=report(
+            "<results>/report/figures/fig_2_3_gap_lengths.svg",
+            caption="../workflow/report/fig_2_3_gap_lengths.rst",
+            category="Sample",
+            labels={"what": "Figure 2.3: lengths of gaps"},
+        ),
+        wavelengths=report(
+            "<results>/report/figures/fig_2_4_gap_wavelengths.svg",
+            caption="../workflow/report/fig_2_4_gap_wavelengths.rst",
+            category="Sample",
+            labels={"what": "Figure 2.4: wavelengths of gaps"},
+        ),
+        gallery=report(
+            "<results>/report/figures/fig_2_5_multi_objects.svg",
+            caption="../workflow/report/fig_2_5_multi_objects.rst",
+            category="Sample",
+            labels={"what": "Figure 2.5: multi-object cutouts"},
+        ),
+        beside=expand(
+            "<results>/report/figures/{name}.{suffix}",
+            name=[
+                "fig_1_1_example_object",
+                "fig_2_1_avg_distribution",
+                "fig_2_2_missing_flux",
+                "fig_2_3_gap_lengths",
+                "fig_2_4_gap_wavelengths",
+                "fig_2_5_multi_objects",
+            ],
+            suffix=["png", "csv"],
+        ),
+    log:
+        "<logs>/report/plot_sample.log",
+    benchmark:
+        "<benchmarks>/report/plot_sample.jsonl"
+    conda:
+        "../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=1500,
+    params:
+        threshold=settings.sample.multi_object.threshold,
+        band=settings.sample.multi_object.band,
+    script:
+        "../workflow/scripts/plot_sample.py"
+
+
+rule plot_decision_tree:
+    input:
+        runs="<results>/evaluation/runs.csv",
+        selection="<results>/evaluation/selection.csv",
+        metrics="<results>/evaluation/metrics.csv",
+        code=library("plot_model.py"),
+    output:
+        metrics=report(
+            "<results>/report/figures/fig_metrics_decision_tree.svg",
+            caption="../workflow/report/fig_metrics.rst",
+            category="Decision tree",
+            labels={"what": "Figure 3.7: metrics on the test set"},
+        ),
+        runtime=report(
+            "<results>/report/figures/fig_runtime_decision_tree.svg",
+            caption="../workflow/report/fig_runtime.rst",
+            category="Decision tree",
+            labels={"what": "Figure 3.8: cost"},
+        ),
+        depth=report(
+            "<results>/report/figures/fig_dt_depth.svg",
+            caption="../workflow/report/fig_dt_depth.rst",
+            category="Decision tree",
+            labels={"what": "Figure 3.4 to 3.6: metrics against depth"},
+        ),
+        beside=expand(
+            "<results>/report/figures/{name}.{suffix}",
+            name=[
+                "fig_metrics_decision_tree",
+                "fig_runtime_decision_tree",
+                "fig_dt_depth",
+            ],
+            suffix=["png", "csv"],
+        ),
+    log:
+        "<logs>/report/plot_decision_tree.log",
+    benchmark:
+        "<benchmarks>/report/plot_decision_tree.jsonl"
+    conda:
+        "../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=1500,
+    params:
+        model="decision_tree",
+    script:
+        "../workflow/scripts/plot_model.py"
+
+
+rule plot_lightgbm:
+    input:
+        runs="<results>/evaluation/runs.csv",
+        selection="<results>/evaluation/selection.csv",
+        metrics="<results>/evaluation/metrics.csv",
+        curves=[path for path in all_runs("curve.csv") if "/lightgbm/" in path],
+        code=library("plot_model.py"),
+    output:
+        metrics=report(
+            "<results>/report/figures/fig_metrics_lightgbm.svg",
+            caption="../workflow/report/fig_metrics.rst",
+            category="LightGBM",
+            labels={"what": "Figure 3.23: metrics on the test set"},
+        ),
+        runtime=report(
+            "<results>/report/figures/fig_runtime_lightgbm.svg",
+            caption="../workflow/report/fig_runtime.rst",
+            category="LightGBM",
+            labels={"what": "Figure 3.24: cost"},
+        ),
+        sweep=report(
+            "<results>/report/figures/fig_lightgbm_sweep.svg",
+            caption="../workflow/report/fig_lightgbm_sweep.rst",
+            category="LightGBM",
+            labels={"what": "Figure 3.18, 3.20, 3.22: RMSE against settings"},
+        ),
+        curves=report(
+            "<results>/report/figures/fig_lightgbm_curves.svg",
+            caption="../workflow/report/fig_lightgbm_curves.rst",
+            category="LightGBM",
+            labels={"what": "Figure 3.17, 3.19, 3.21: RMSE at each iteration"},
+        ),
+        beside=expand(
+            "<results>/report/figures/{name}.{suffix}",
+            name=[
+                "fig_metrics_lightgbm",
+                "fig_runtime_lightgbm",
+                "fig_lightgbm_sweep",
+                "fig_lightgbm_curves",
+            ],
+            suffix=["png", "csv"],
+        ),
+    log:
+        "<logs>/report/plot_lightgbm.log",
+    benchmark:
+        "<benchmarks>/report/plot_lightgbm.jsonl"
+    conda:
+        "../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=1500,
+    params:
+        model="lightgbm",
+    script:
+        "../workflow/scripts/plot_model.py"
+
+
+rule plot_vggnet12:
+    input:
+        runs="<results>/evaluation/runs.csv",
+        selection="<results>/evaluation/selection.csv",
+        metrics="<results>/evaluation/metrics.csv",
+        curves=[path for path in all_runs("curve.csv") if "/vggnet12/" in path],
+        code=library("plot_model.py"),
+    output:
+        metrics=report(
+            "<results>/report/figures/fig_metrics_vggnet12.svg",
+            caption="../workflow/report/fig_metrics.rst",
+            category="VGGNet12",
+            labels={"what": "Figure 3.15: metrics on the test set"},
+        ),
+        runtime=report(
+            "<results>/report/figures/fig_runtime_vggnet12.svg",
+            caption="../workflow/report/fig_runtime.rst",
+            category="VGGNet12",
+            labels={"what": "Figure 3.16: cost"},
+        ),
+        sweep=report(
+            "<results>/report/figures/fig_vgg_sweep.svg",
+            caption="../workflow/report/fig_vgg_sweep.rst",
+            category="VGGNet12",
+            labels={"what": "Figure 3.10, 3.12, 3.14: metrics against learning rate"},
+        ),
+        curves=report(
+            "<results>/report/figures/fig_vgg_curves.svg",
+            caption="../workflow/report/fig_vgg_curves.rst",
+            category="VGGNet12",
+            labels={"what": "Figure 3.9, 3.11, 3.13: RMSE at each epoch"},
+        ),
+        beside=expand(
+            "<results>/report/figures/{name}.{suffix}",
+            name=[
+                "fig_metrics_vggnet12",
+                "fig_runtime_vggnet12",
+                "fig_vgg_sweep",
+                "fig_vgg_curves",
+            ],
+            suffix=["png", "csv"],
+        ),
+    log:
+        "<logs>/report/plot_vggnet12.log",
+    benchmark:
+        "<benchmarks>/report/plot_vggnet12.jsonl"
+    conda:
+        "../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=1500,
+    params:
+        model="vggnet12",
+    script:
+        "../workflow/scripts/plot_model.py"
+
+
+rule plot_comparison:
+    input:
+        runs="<results>/evaluation/runs.csv",
+        metrics="<results>/evaluation/metrics.csv",
+        tests=expand("<results>/evaluation/test_{model}.parquet", model=MODELS),
+        objects="<results>/sample/objects.parquet",
+        code=library("plot_comparison.py"),
+    output:
+        predicted=report(
+            "<results>/report/figures/fig_predicted_true.svg",
+            caption="../workflow/report/fig_predicted_true.rst",
+            category="Comparison",
+            labels={"what": "Beyond the thesis: predicted against catalogued"},
+        ),
+        pareto=report(
+            "<results>/report/figures/fig_pareto.svg",
+            caption="../workflow/report/fig_pareto.rst",
+            category="Comparison",
+            labels={"what": "Beyond the thesis: accuracy against cost"},
+        ),
+        beside=expand(
+            "<results>/report/figures/{name}.{suffix}",
+            name=[
+                "fig_predicted_true",
+                "fig_pareto",
+            ],
+            suffix=["png", "csv"],
+        ),
+    log:
+        "<logs>/report/plot_comparison.log",
+    benchmark:
+        "<benchmarks>/report/plot_comparison.jsonl"
+    conda:
+        "../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=1500,
+    script:
+        "../workflow/scripts/plot_comparison.py"
+
+
+# The study's tables and figures are inputs only where there is a study: without one it is the report of a sample.
+rule write_report:
+    input:
+        manifest="<results>/sky/manifest.parquet",
+        rejects="<results>/cube/rejects.parquet",
+        ledger=f"<results>/sample/{SAMPLE}/ledger.csv",
+        gaps="<results>/sample/gap_table.csv",
+        runs="<results>/evaluation/runs.csv" if HAS_EXPERIMENTS else [],
+        selection="<results>/evaluation/selection.csv" if HAS_EXPERIMENTS else [],
+        metrics="<results>/evaluation/metrics.csv" if HAS_EXPERIMENTS else [],
+        comparisons="<results>/evaluation/comparisons.csv" if HAS_EXPERIMENTS else [],
+        split=f"<results>/sample/{SAMPLE}/split.parquet" if HAS_EXPERIMENTS else [],
+        figures=[
+            rules.plot_sample.output,
+            rules.plot_decision_tree.output if "decision_tree" in MODELS else [],
+            rules.plot_lightgbm.output if "lightgbm" in MODELS else [],
+            rules.plot_vggnet12.output if "vggnet12" in MODELS else [],
+            rules.plot_comparison.output if HAS_EXPERIMENTS else [],
+        ],
+        captions=[
+            os.path.relpath(path) for path in sorted(Path(workflow.basedir, "workflow", "report").glob("fig_*.rst"))
+        ],
+        page=[
+            os.path.relpath(Path(workflow.basedir, "workflow", "scripts", "hiss", "report", name))
+            for name in ("template.html.j2", "report.css", "report.js")
+        ],
+        code=library("write_report.py"),
+    output:
+        report=report(
+            "<results>/report/report.html",
+            caption="../workflow/report/report.rst",
+            category="Report",
+            labels={"what": "The whole report"},
+        ),
+    log:
+        "<logs>/report/write_report.log",
+    benchmark:
+        "<benchmarks>/report/write_report.jsonl"
+    conda:
+        "../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+    params:
+        title=settings.report.title,
+        config=" + ".join(map(os.path.relpath, workflow.configfiles)),
+        sky=settings.sky.source,
+        settings=settings.model_dump(mode="json"),
+    script:
+        "../workflow/scripts/write_report.py"

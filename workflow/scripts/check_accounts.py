@@ -1,0 +1,17 @@
+"""Assert that every raw file is in the cube or among the rejects."""
+
+from hiss.files import read_table, write_json
+from hiss.progress import say
+from hiss.sample.accounts import check_accounts, image_table, target_spectra
+from hiss.script import job
+
+with job(snakemake.log[0]):
+    accounts = check_accounts(
+        read_table(snakemake.input.manifest),
+        image_table(snakemake.input.sparse),
+        target_spectra(snakemake.input.dense),
+        read_table(snakemake.input.rejects),
+    )
+    write_json(snakemake.output.accounts, accounts)
+    for kind in ("frames", "spectra"):
+        say("{manifest} {kind}: {in_cube} in the cube, {rejected} set aside".format(kind=kind, **accounts[kind]))

@@ -1,0 +1,45 @@
+"""Cutouts that hold more than one object, by counting bright regions."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy import ndimage
+
+from hiss.bands import BAND_INDEX
+from hiss.sample.export import read_blocks
+
+_WITHIN_ONE_IMAGE = np.array([np.zeros((3, 3)), [[0, 1, 0], [1, 1, 1], [0, 1, 0]], np.zeros((3, 3))], dtype=int)
+
+
+def normalise(images: np.ndarray) -> np.ndarray:
+    """Return each image of (n, y, x) scaled linearly to [0, 1] (float64); NaN, or no contrast at all, becomes 0."""
+    flat = images.reshape(len(images), -1).astype(np.float64)
+    finite = np.isfinite(flat)
+    low = np.where(finite, flat, np.inf).min(axis=1, keepdims=True, initial=np.inf)
+    high = np.where(finite, flat, -np.inf).max(axis=1, keepdims=True, initial=-np.inf)
+    usable = high > low
+    low, span = np.where(usable, low, 0.0), np.where(usable, high - low, 1.0)
+    scaled = (np.where(finite & usable, flat, low) - low) / span
+    return scaled.reshape(images.shape)
+
+
+def count_regions(images: np.ndarray, threshold: float) -> np.ndarray:
+    """Return how many 4-connected regions of each image (n, y, x) lie above a threshold of its range (n,) int64."""
+    labels = ndimage.label(normalise(images) > threshold, structure=_WITHIN_ONE_IMAGE)[0]
+    pixels = np.flatnonzero(labels)
+    _, one_each = np.unique(labels.ravel()[pixels], return_index=True)
+    image = pixels[one_each] // max(1, images[0].size if len(images) else 1)
+    return np.bincount(image, minlength=len(images)).astype(np.int64)
+
+
+def find_multi_objects(arrays: Path | str, threshold: float, band: str) -> pd.DataFrame:
+    """Return ``row n_regions multi`` of every cutout of the sample's arrays.
+
+    The band's cutout is scaled to its own range, so that colour does not decide; one object is one region.
+    """
+    counts = [count_regions(block, threshold) for _, block in read_blocks(arrays, "images", BAND_INDEX[band])]
+    n_regions = np.concatenate([np.empty(0, dtype=np.int64), *counts])
+    return pd.DataFrame(
+        {"row": np.arange(len(n_regions), dtype=np.int64), "n_regions": n_regions, "multi": n_regions > 1}
+    )

@@ -1,0 +1,159 @@
+"""Frames of the SDSS imaging camera: one field in one band, calibrated and sky-subtracted."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from hiss.bands import BAND_INDEX, FRAME_SHAPE
+from hiss.errors import BadInput
+from hiss.sdss.fits import Hdu, Header, corrupt_is_bad, open_fits, read_hdus, read_image, read_rows
+
+_NAME = re.compile(r"frame-([ugriz])-(\d{6})-([1-6])-(\d{4})\.fits(?:\.gz|\.bz2)?")
+_SKY_SHAPE = (192, 256)
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One field of a run in one band.
+
+    Attributes
+    ----------
+    path, run, camcol, field, band
+        Where it lies and which it is, by the file's name: FRAME in the header is not the field.
+    image
+        (1489, 2048) float32, nanomaggies per pixel, sky subtracted.
+    calibration
+        (2048,) float32, nanomaggies per count.
+    sky
+        (192, 256) float32, counts.
+    x_interp, y_interp
+        (2048,) and (1489,) float32, positions of the columns and rows in ``sky``.
+    header
+        Primary header without commentary.
+    tai
+        Seconds since MJD 0; NaN where absent.
+    """
+
+    path: Path
+    run: int
+    camcol: int
+    field: int
+    band: str
+    image: np.ndarray
+    calibration: np.ndarray
+    sky: np.ndarray
+    x_interp: np.ndarray
+    y_interp: np.ndarray
+    header: Header
+    tai: float
+
+
+def parse_frame_name(path: Path | str) -> tuple[int, int, int, str]:
+    """Return run, camcol, field and band of a frame's file name; `BadInput` when it is not one."""
+    match = _NAME.fullmatch(Path(path).name)
+    if match is None:
+        raise BadInput(f"{path}: not the name of a frame, frame-<band>-<run>-<camcol>-<field>.fits[.bz2|.gz]")
+    band, run, camcol, field = match.groups()
+    return int(run), int(camcol), int(field), band
+
+
+def read_frame(path: Path | str) -> Frame:
+    """Read one frame, plain or compressed by gzip or bzip2.
+
+    Raises
+    ------
+    BadInput
+        The file is missing, empty, truncated or corrupt; an HDU is missing or of another shape; the header
+        is of another frame than the name; the image is NaN throughout or the calibration not positive.
+
+    Notes
+    -----
+    Layout: SDSS data model, ``frame``.
+    """
+    path = Path(path)
+    run, camcol, field, band = parse_frame_name(path)
+    with corrupt_is_bad(path), open_fits(path) as stream:
+        hdus = read_hdus(stream, path, first=3)
+        header = hdus[0].header
+        _check_identity(header, path, run, camcol, band)
+        image = _read_array(stream, hdus, 0, FRAME_SHAPE, "image", path)
+        calibration = _read_array(stream, hdus, 1, (FRAME_SHAPE[1],), "calibration", path)
+        sky, x_interp, y_interp = _read_sky(stream, hdus, path)
+    if not np.isfinite(image).any():
+        raise BadInput(f"{path}: every pixel of the image is NaN; fetch it again")
+    if not (np.isfinite(calibration).all() and (calibration > 0).all()):
+        raise BadInput(f"{path}: the calibration vector is not positive throughout; fetch it again")
+    return Frame(
+        path=path,
+        run=run,
+        camcol=camcol,
+        field=field,
+        band=band,
+        image=image,
+        calibration=calibration,
+        sky=sky,
+        x_interp=x_interp,
+        y_interp=y_interp,
+        header=header,
+        tai=_tai(header),
+    )
+
+
+def _check_identity(header: Header, path: Path, run: int, camcol: int, band: str) -> None:
+    found = str(header.get("FILTER", "")).strip()
+    if found not in BAND_INDEX:
+        raise BadInput(f"{path}: the header names no SDSS band in FILTER ({found!r}); fetch it again")
+    for key, of_name in (("FILTER", band), ("RUN", run), ("CAMCOL", camcol)):
+        if header.get(key, of_name) != of_name:
+            raise BadInput(
+                f"{path}: the header says {key} {header[key]}, the name {of_name}; "
+                "give the file its own name or fetch it again"
+            )
+
+
+def _hdu(hdus: list[Hdu], index: int, what: str, path: Path) -> Hdu:
+    if len(hdus) <= index:
+        raise BadInput(f"{path}: has no {what} HDU ({index}); fetch it again")
+    return hdus[index]
+
+
+def _read_array(
+    stream: BinaryIO, hdus: list[Hdu], index: int, shape: tuple[int, ...], what: str, path: Path
+) -> np.ndarray:
+    hdu = _hdu(hdus, index, what, path)
+    if hdu.header.get("XTENSION", "IMAGE") != "IMAGE":
+        raise BadInput(f"{path}: has no {what} HDU ({index} holds a table); fetch it again")
+    array = read_image(stream, hdu, path)
+    _check_shape(array, shape, what, path)
+    return array
+
+
+def _check_shape(array: np.ndarray, shape: tuple[int, ...], what: str, path: Path) -> None:
+    if array.shape != shape:
+        raise BadInput(f"{path}: the {what} has shape {array.shape} where {shape} is due; fetch it again")
+
+
+def _read_sky(stream: BinaryIO, hdus: list[Hdu], path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Read HDU 2; its TDIM is trusted only as far as the number of values, rows of 256 as in the data model."""
+    hdu = _hdu(hdus, 2, "sky", path)
+    if hdu.header.get("XTENSION") != "BINTABLE":
+        raise BadInput(f"{path}: has no sky HDU (2 holds no table); fetch it again")
+    rows = read_rows(stream, hdu, path)
+    names = rows.dtype.names or ()
+    missing = [name for name in ("ALLSKY", "XINTERP", "YINTERP") if name not in names]
+    if missing or len(rows) == 0:
+        raise BadInput(f"{path}: the sky HDU lacks {', '.join(missing) or 'its row'}; fetch it again")
+    allsky = rows["ALLSKY"][0].astype(np.float32).ravel()
+    _check_shape(allsky, (_SKY_SHAPE[0] * _SKY_SHAPE[1],), "sky", path)
+    x_interp, y_interp = (rows[name][0].astype(np.float32).ravel() for name in ("XINTERP", "YINTERP"))
+    _check_shape(x_interp, (FRAME_SHAPE[1],), "XINTERP", path)
+    _check_shape(y_interp, (FRAME_SHAPE[0],), "YINTERP", path)
+    return allsky.reshape(_SKY_SHAPE), x_interp, y_interp
+
+
+def _tai(header: Header) -> float:
+    tai = header.get("TAI", float("nan"))
+    return float(tai) if isinstance(tai, int | float) else float("nan")

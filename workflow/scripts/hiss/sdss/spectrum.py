@@ -1,0 +1,228 @@
+"""Spectra of the SDSS and BOSS spectrographs: one coadded spectrum a file."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Final
+
+import numpy as np
+
+from hiss.errors import BadInput
+from hiss.sdss.fits import Hdu, Header, corrupt_is_bad, open_fits, read_hdus, read_rows, text
+
+_NAME = re.compile(r"spec-(\d{4,5})-(\d{5})-(\d{4})\.fits(?:\.gz|\.bz2)?")
+FIRST_BOSS_PLATE: Final = 3510
+"""Plates from here on were observed with the BOSS spectrographs and their 2 arcsec fibres."""
+
+SECONDS_PER_DAY: Final = 86400.0
+
+
+@dataclass(frozen=True)
+class Spectrum:
+    """One spectrum with what the pipeline says of its object.
+
+    Attributes
+    ----------
+    path, plate, mjd, fiber
+        Where it lies and which it is, by the file's name.
+    ra, dec
+        PLUG_RA, PLUG_DEC [deg].
+    z, zwarning, class_, subclass
+        Pipeline redshift and classification.
+    objid
+        Photometric object (BESTOBJID, for BOSS OBJID); 0 where there is none.
+    tai
+        Seconds since MJD 0; MJD x 86400 where the header has no TAI.
+    fiber_arcsec
+        Diameter of the fibre: 3 for the SDSS, 2 for the BOSS spectrographs.
+    sn_median
+        Median signal to noise of a pixel.
+    loglam
+        (n,) float64, log10 of the vacuum wavelength [Angstrom].
+    flux, ivar
+        (n,) float32, 1e-17 erg s-1 cm-2 Angstrom-1 and its inverse variance.
+    and_mask
+        (n,) int32.
+    header
+        Primary header without commentary.
+    lines
+        LINENAME to (LINEAREA, LINEAREA_ERR) [1e-17 erg s-1 cm-2]; empty where SPZLINE is absent.
+    """
+
+    path: Path
+    plate: int
+    mjd: int
+    fiber: int
+    ra: float
+    dec: float
+    z: float
+    zwarning: int
+    class_: str
+    subclass: str
+    objid: int
+    tai: float
+    fiber_arcsec: float
+    sn_median: float
+    loglam: np.ndarray
+    flux: np.ndarray
+    ivar: np.ndarray
+    and_mask: np.ndarray
+    header: Header
+    lines: dict[str, tuple[float, float]]
+
+
+def parse_spectrum_name(path: Path | str) -> tuple[int, int, int]:
+    """Return plate, MJD and fiber of a spectrum's file name; `BadInput` when it is not one."""
+    match = _NAME.fullmatch(Path(path).name)
+    if match is None:
+        raise BadInput(f"{path}: not the name of a spectrum, spec-<plate>-<mjd>-<fiber>.fits[.bz2|.gz]")
+    plate, mjd, fiber = (int(part) for part in match.groups())
+    return plate, mjd, fiber
+
+
+def fiber_diameter(plate: int) -> float:
+    """Return the diameter of a plate's fibres [arcsec]."""
+    return 2.0 if plate >= FIRST_BOSS_PLATE else 3.0
+
+
+def read_spectrum(path: Path | str) -> Spectrum:
+    """Read one spectrum, plain or compressed.
+
+    Raises
+    ------
+    BadInput
+        The file is missing, empty, truncated or corrupt; it lacks COADD or its object's row; it holds no
+        sample; its header is of another spectrum than its name; its wavelengths do not increase.
+
+    Notes
+    -----
+    Layout: SDSS data model, ``spec``.
+    """
+    path = Path(path)
+    plate, mjd, fiber = parse_spectrum_name(path)
+    with corrupt_is_bad(path), open_fits(path) as stream:
+        return _read(stream, path, plate, mjd, fiber)
+
+
+def _read(stream: BinaryIO, path: Path, plate: int, mjd: int, fiber: int) -> Spectrum:
+    hdus = read_hdus(stream, path, first=4)
+    header = hdus[0].header
+    _check_identity(header, path, plate, mjd, fiber)
+    loglam, flux, ivar, and_mask = _read_coadd(stream, hdus, path)
+    row = _read_object(stream, hdus, path)
+    return Spectrum(
+        path=path,
+        plate=plate,
+        mjd=mjd,
+        fiber=fiber,
+        ra=_number(header, row, "PLUG_RA", path),
+        dec=_number(header, row, "PLUG_DEC", path),
+        z=float(_cell(row, "Z", path)),
+        zwarning=int(_cell(row, "ZWARNING", path)),
+        class_=text(_cell(row, "CLASS", path)),
+        subclass=text(_cell(row, "SUBCLASS", path)),
+        objid=_objid(row),
+        tai=_tai(header, mjd),
+        fiber_arcsec=fiber_diameter(plate),
+        sn_median=_sn_median(row, flux, ivar),
+        loglam=loglam,
+        flux=flux,
+        ivar=ivar,
+        and_mask=and_mask,
+        header=header,
+        lines=_read_lines(stream, hdus, path),
+    )
+
+
+def _check_identity(header: Header, path: Path, plate: int, mjd: int, fiber: int) -> None:
+    for key, of_name in (("PLATEID", plate), ("MJD", mjd), ("FIBERID", fiber)):
+        if header.get(key, of_name) != of_name:
+            raise BadInput(
+                f"{path}: the header says {key} {header[key]}, the name {of_name}; "
+                "give the file its own name or fetch it again"
+            )
+
+
+def _find(hdus: list[Hdu], names: tuple[str, ...]) -> Hdu | None:
+    return next((hdu for hdu in hdus if hdu.name in names), None)
+
+
+def _read_coadd(stream: BinaryIO, hdus: list[Hdu], path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    hdu = _find(hdus, ("COADD",))
+    if hdu is None:
+        raise BadInput(f"{path}: has no COADD HDU; fetch it again")
+    rows = read_rows(stream, hdu, path)
+    missing = [name for name in ("LOGLAM", "FLUX", "IVAR", "AND_MASK") if name not in (rows.dtype.names or ())]
+    if missing:
+        raise BadInput(f"{path}: COADD lacks the column {', '.join(missing).lower()}; fetch it again")
+    if len(rows) == 0:
+        raise BadInput(f"{path}: spectrum of zero length; fetch it again")
+    loglam = rows["LOGLAM"].astype(np.float64)
+    if not (np.isfinite(loglam).all() and (np.diff(loglam) > 0).all()):
+        raise BadInput(f"{path}: the wavelengths do not increase; fetch it again")
+    return (
+        loglam,
+        rows["FLUX"].astype(np.float32),
+        rows["IVAR"].astype(np.float32),
+        rows["AND_MASK"].astype(np.int32),
+    )
+
+
+def _read_object(stream: BinaryIO, hdus: list[Hdu], path: Path) -> np.void:
+    """Read the one row of SPECOBJ (SDSS) or SPALL (BOSS)."""
+    hdu = _find(hdus, ("SPECOBJ", "SPALL"))
+    if hdu is None:
+        raise BadInput(f"{path}: has no SPECOBJ HDU (SPALL in BOSS files); fetch it again")
+    rows = read_rows(stream, hdu, path)
+    if len(rows) == 0:
+        raise BadInput(f"{path}: {hdu.name} has no row; fetch it again")
+    return rows[0]
+
+
+def _read_lines(stream: BinaryIO, hdus: list[Hdu], path: Path) -> dict[str, tuple[float, float]]:
+    hdu = _find(hdus, ("SPZLINE",))
+    if hdu is None:
+        return {}
+    rows = read_rows(stream, hdu, path)
+    if not {"LINENAME", "LINEAREA", "LINEAREA_ERR"} <= set(rows.dtype.names or ()):
+        return {}
+    areas = zip(rows["LINEAREA"].tolist(), rows["LINEAREA_ERR"].tolist())
+    return dict(zip((text(name) for name in rows["LINENAME"]), areas))
+
+
+def _cell(row: np.void, name: str, path: Path) -> np.generic:
+    if name not in (row.dtype.names or ()):
+        raise BadInput(f"{path}: the object's row has no column {name}; fetch it again")
+    return row[name]
+
+
+def _number(header: Header, row: np.void, key: str, path: Path) -> float:
+    value = header[key] if key in header else _cell(row, key, path)
+    number = float(value) if isinstance(value, int | float | np.number) else float("nan")
+    if not np.isfinite(number):
+        raise BadInput(f"{path}: {key} is no number ({value!r}); fetch it again")
+    return number
+
+
+def _objid(row: np.void) -> int:
+    """Give BESTOBJID, else OBJID where it is one cell (in SDSS files OBJID is the five parts of a target)."""
+    for name in ("BESTOBJID", "OBJID"):
+        if name in (row.dtype.names or ()) and np.ndim(row[name]) == 0:
+            value = row[name]
+            cell = text(value) if isinstance(value, bytes) else str(int(value))
+            return int(cell) if cell.isdigit() else 0
+    return 0
+
+
+def _tai(header: Header, mjd: int) -> float:
+    tai = header.get("TAI")
+    return float(tai) if isinstance(tai, int | float) else mjd * SECONDS_PER_DAY
+
+
+def _sn_median(row: np.void, flux: np.ndarray, ivar: np.ndarray) -> float:
+    names = row.dtype.names or ()
+    for name in ("SN_MEDIAN_ALL", "SN_MEDIAN"):
+        if name in names and np.ndim(row[name]) == 0:
+            return float(row[name])
+    good = (ivar > 0) & np.isfinite(flux)
+    return float(np.median(flux[good] * np.sqrt(ivar[good]))) if good.any() else 0.0
