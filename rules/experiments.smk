@@ -13,8 +13,6 @@ rule train_tree:
         out_of_fold="<results>/runs/{target}/{sample}/decision_tree/{modality}/zoom{zoom}/{settings}/out_of_fold.parquet",
         settings="<results>/runs/{target}/{sample}/decision_tree/{modality}/zoom{zoom}/{settings}/model.json",
         model="<results>/runs/{target}/{sample}/decision_tree/{modality}/zoom{zoom}/{settings}/model.npz",
-    params:
-        run=run_of("decision_tree"),
     log:
         "<logs>/runs/{target}/{sample}/decision_tree/{modality}/zoom{zoom}/{settings}.log",
     benchmark:
@@ -24,6 +22,8 @@ rule train_tree:
     threads: 1
     resources:
         mem_mb=training_memory,
+    params:
+        run=run_of("decision_tree"),
     script:
         "../workflow/scripts/train_tree.py"
 
@@ -39,8 +39,6 @@ rule train_lightgbm:
         validation="<results>/runs/{target}/{sample}/lightgbm/{modality}/zoom{zoom}/{settings}/validation.parquet",
         out_of_fold="<results>/runs/{target}/{sample}/lightgbm/{modality}/zoom{zoom}/{settings}/out_of_fold.parquet",
         model="<results>/runs/{target}/{sample}/lightgbm/{modality}/zoom{zoom}/{settings}/model.txt",
-    params:
-        run=run_of("lightgbm"),
     log:
         "<logs>/runs/{target}/{sample}/lightgbm/{modality}/zoom{zoom}/{settings}.log",
     benchmark:
@@ -50,6 +48,8 @@ rule train_lightgbm:
     threads: 2
     resources:
         mem_mb=training_memory,
+    params:
+        run=run_of("lightgbm"),
     script:
         "../workflow/scripts/train_lightgbm.py"
 
@@ -65,8 +65,6 @@ rule train_cnn:
         validation="<results>/runs/{target}/{sample}/vggnet12/{modality}/zoom{zoom}/{settings}/validation.parquet",
         settings="<results>/runs/{target}/{sample}/vggnet12/{modality}/zoom{zoom}/{settings}/model.json",
         model="<results>/runs/{target}/{sample}/vggnet12/{modality}/zoom{zoom}/{settings}/model.safetensors",
-    params:
-        run=run_of("vggnet12"),
     log:
         "<logs>/runs/{target}/{sample}/vggnet12/{modality}/zoom{zoom}/{settings}.log",
     benchmark:
@@ -76,6 +74,8 @@ rule train_cnn:
     threads: 2
     resources:
         mem_mb=training_memory,
+    params:
+        run=run_of("vggnet12"),
     script:
         "../workflow/scripts/train_cnn.py"
 

@@ -1,0 +1,243 @@
+"""Index, links and targets: nothing that covers a position is missed, nothing else is found."""
+
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+from astropy import units as u
+from astropy.coordinates import SkyCoord
+from astropy_healpix import HEALPix
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hiss.bands import BANDS, CUTOUT_SIZE, FRAME_SHAPE
+from hiss.cube.index import (
+    _CENTER_TO_CORNER,
+    IMAGE_ORDER,
+    frames_around,
+    healpix_cell,
+    image_index,
+    spectrum_index,
+)
+from hiss.cube.layout import WCS_DTYPE, check_band_order, cutout_size
+from hiss.cube.linking import (
+    NO_FRAME,
+    NOT_WHOLE,
+    WHOLE,
+    link_cutouts,
+    reference_table,
+    reject_reason,
+    window_start,
+)
+from hiss.cube.sparse_tables import closed_holes
+from hiss.cube.targets import find_targets, match_targets
+from hiss.cube.wcs import pixel_to_sky, sky_to_pixel, wcs_of
+from hiss.errors import HissError
+from hiss.sdss.spectrum import read_spectrum
+
+NY, NX = FRAME_SHAPE
+RADIUS = 8.4
+
+
+def frame_wcs(ra, dec, angle):
+    scale = 0.396 / 3600
+    cards = {"NAXIS1": NX, "NAXIS2": NY, "CRPIX1": 1025.0, "CRPIX2": 745.0, "CRVAL1": ra, "CRVAL2": dec}
+    cards |= {"CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN"}
+    cards |= {"CD1_1": -scale * np.cos(angle), "CD1_2": scale * np.sin(angle)}
+    cards |= {"CD2_1": scale * np.sin(angle), "CD2_2": scale * np.cos(angle)}
+    return wcs_of(cards, "frame")
+
+
+def whole_by_brute_force(wcs, ra, dec):
+    pairs = set()
+    for frame, record in enumerate(wcs):
+        for position, (column, row) in enumerate(zip(*sky_to_pixel(record, ra, dec), strict=True)):
+            first = np.floor(column - CUTOUT_SIZE / 2 + 1), np.floor(row - CUTOUT_SIZE / 2 + 1)
+            last = first[0] + CUTOUT_SIZE, first[1] + CUTOUT_SIZE
+            if min(first) >= 0 and last[0] <= NX and last[1] <= NY:
+                pairs.add((position, frame))
+    return pairs
+
+
+@given(seed=st.integers(0, 2**32 - 1), dec=st.floats(-86, 86), ra=st.floats(0, 360, exclude_max=True))
+@settings(max_examples=25, deadline=None)
+def test_every_frame_with_a_whole_cutout_is_linked_and_no_other(seed, dec, ra):
+    rng = np.random.default_rng(seed)
+    n = 12
+    centers = np.stack(
+        [(ra + rng.uniform(-0.2, 0.2, n) / np.cos(np.radians(dec))) % 360, dec + rng.uniform(-0.2, 0.2, n)]
+    )
+    wcs = np.array([frame_wcs(*center, rng.uniform(0, 7)) for center in centers.T], WCS_DTYPE)
+    # Positions in the corners of frames, where a cutout is just whole or just not, and anywhere.
+    corner = rng.integers(0, n, 40)
+    column = np.where(rng.random(40) < 0.5, 31.5, NX - 32.5) + rng.uniform(-1.5, 1.5, 40)
+    row = np.where(rng.random(40) < 0.5, 31.5, NY - 32.5) + rng.uniform(-1.5, 1.5, 40)
+    positions = np.stack(pixel_to_sky(wcs[corner], column, row))
+    index = image_index(*centers, np.arange(n, dtype=float), np.full(n, 6166.0))
+    band, tai = np.zeros(n, np.int64), np.arange(n, dtype=float)
+    links = link_cutouts(index, wcs, band, tai, *positions, RADIUS)
+    assert set(zip(links.position.tolist(), links.frame.tolist(), strict=True)) == whole_by_brute_force(wcs, *positions)
+    assert (np.diff(links.position) >= 0).all()
+
+
+def test_a_frame_is_found_from_anywhere_in_it():
+    rng = np.random.default_rng(5)
+    ra, dec = rng.uniform(0, 360, 60), np.degrees(np.arcsin(rng.uniform(-1, 1, 60)))
+    index = image_index(ra, dec, np.zeros(60), np.full(60, 3551.0))
+    offset = rng.uniform(0, 2 * np.pi, 60) * u.rad
+    there = SkyCoord(ra * u.deg, dec * u.deg).directional_offset_by(offset, 8.39 * u.arcmin)
+    position, frame = frames_around(index, there.ra.deg, there.dec.deg, RADIUS)
+    pairs = set(zip(position.tolist(), frame.tolist(), strict=True))
+    assert {(number, number) for number in range(60)} <= pairs
+    assert len(pairs) < 3 * 60
+
+
+def test_no_cell_reaches_farther_than_the_bound():
+    healpix = HEALPix(nside=2**IMAGE_ORDER, order="nested")
+    face = 4**IMAGE_ORDER
+    rng = np.random.default_rng(6)
+    cells = np.concatenate([rng.integers(0, 12 * face, 20000), np.arange(12) * face, np.arange(1, 13) * face - 1])
+    center = SkyCoord(*healpix.healpix_to_lonlat(cells))
+    corners = SkyCoord(*healpix.boundaries_lonlat(cells, step=1))
+    farthest = corners.separation(center[:, None]).rad.max()
+    assert farthest < _CENTER_TO_CORNER * np.sqrt(np.pi / 3) / 2**IMAGE_ORDER
+
+
+def test_the_index_is_sorted_and_in_seconds():
+    ra, dec = np.array([10.0, 10.0, 200.0]), np.array([1.0, 1.0, -5.0])
+    time = np.array([4.515371e9 + 1 / 256, 4.515371e9, 5.0])
+    images = image_index(ra, dec, time, np.array([3551.0, 6166.0, 8932.0]))
+    assert images.dtype["time"] == np.float64
+    assert np.all(np.diff(images["spatial"]) >= 0)
+    same = images[images["spatial"] == healpix_cell(10.0, 1.0, 10)]
+    assert same["ds_slice_idx"].tolist() == [1, 0]
+    assert same["time"][1] > same["time"][0]
+    spectra = spectrum_index(ra, dec, time)
+    np.testing.assert_array_equal(spectra["spatial"], np.sort(healpix_cell(ra, dec, 15)))
+
+
+def test_the_position_is_in_the_middle_of_its_window():
+    pixel = np.array([100.0, 100.49, 100.5, 100.99, 101.0])
+    start = window_start(pixel, 0, NX)
+    assert start.tolist() == [69, 69, 69, 69, 70]
+    assert np.all(np.abs(pixel - (start + 31.5)) <= 0.5)
+    for zoom in (1, 2, 3):
+        size = cutout_size(zoom)
+        middle = (window_start(pixel, zoom, NX) + size / 2) * 2**zoom - 0.5
+        assert np.all(np.abs(pixel - middle) <= 2 ** (zoom - 1))
+
+
+def test_a_whole_native_cutout_is_whole_at_every_zoom():
+    for length in (NX, NY):
+        pixel = np.array([31.0, 31.9, length - 33.0, length - 32.01])
+        native = window_start(pixel, 0, length)
+        assert native.min() == 0
+        assert native.max() + CUTOUT_SIZE == length
+        for zoom in (1, 2, 3):
+            start = window_start(pixel, zoom, length)
+            assert start.min() >= 0
+            assert start.max() + cutout_size(zoom) <= length >> zoom
+
+
+def test_references_hold_every_band_in_order_and_are_padded():
+    wcs = np.array([frame_wcs(10.0, 0.0, 0.3 * number) for number in range(4)], WCS_DTYPE)
+    index = image_index(np.full(4, 10.0), np.zeros(4), np.arange(4.0), np.full(4, 6166.0))
+    band, tai = np.array([4, 0, 0, 2]), np.array([1.0, 9.0, 3.0, 2.0])
+    ra, dec = np.array([10.01, 50.0, 10.0]), np.array([0.01, 0.0, 0.0])
+    links = link_cutouts(index, wcs, band, tai, ra, dec, RADIUS)
+    table = reference_table(links, wcs, 3, "/there", 0)
+    assert table["ds_slice_idx"][0].tolist() == [2, 1, 3, 0]
+    assert table["ds_path"].tolist() == [[b"/there"] * 4, [b""] * 4, [b"/there"] * 4]
+    np.testing.assert_array_equal(table["x_max"] - table["x_min"], [[64] * 4, [0] * 4, [64] * 4])
+    column, row = sky_to_pixel(wcs[2], ra[0], dec[0])
+    assert table["x_min"][0, 0] == np.floor(row - 31)
+    assert table["y_min"][0, 0] == np.floor(column - 31)
+    assert links.coverage[1].tolist() == [NO_FRAME] * 5
+    assert links.coverage[0].tolist() == [WHOLE, NO_FRAME, WHOLE, NO_FRAME, WHOLE]
+
+
+@pytest.mark.parametrize(
+    ("coverage", "reason"),
+    [
+        ([WHOLE] * 5, None),
+        ([NO_FRAME] * 5, "no frame covers it"),
+        ([NOT_WHOLE] * 5, "cutout not whole"),
+        ([WHOLE, NOT_WHOLE, WHOLE, WHOLE, NOT_WHOLE], "cutout not whole in g z"),
+        ([NO_FRAME, WHOLE, WHOLE, WHOLE, NO_FRAME], "no frame covers it in u z"),
+        ([NO_FRAME, NOT_WHOLE, WHOLE, WHOLE, WHOLE], "cutout not whole in g; no frame covers it in u"),
+    ],
+)
+def test_the_reason_says_which_bands(coverage, reason):
+    assert reject_reason(np.array(coverage)) == reason
+
+
+@pytest.fixture(scope="module")
+def real_spectra(sdss_files):
+    spectra = [read_spectrum(path) for path in sorted((sdss_files / "spectra").glob("spec-*.fits"))]
+    names = ("plate", "mjd", "fiber", "ra", "dec", "objid", "fiber_arcsec", "sn_median")
+    table = pd.DataFrame([{name: getattr(one, name) for name in names} for one in spectra])
+    labels = pd.read_csv(sdss_files / "labels" / "spectra_with_labels.csv").set_index(["PLATEID", "MJD", "FIBERID"])
+    keys = list(zip(table["plate"], table["mjd"], table["fiber"]))
+    return table.assign(avg=[labels["tot_AVG"].get(key, np.nan) for key in keys])
+
+
+@pytest.mark.parametrize("ids", [True, False])
+def test_plates_411_and_412_are_two_objects(real_spectra, ids):
+    table = real_spectra if ids else real_spectra.assign(objid=0)
+    target = pd.Series(match_targets(table, 1.5), index=table["plate"])
+    assert target[411].nunique() == target[412].nunique() == 1
+    assert target[411].iloc[0] != target[412].iloc[0]
+    assert len(target[411]) == 3
+    assert len(target[412]) == 8
+    assert target[[3126, 3127, 7330]].nunique() == 1
+    assert target.nunique() == 6
+
+
+def test_the_label_is_the_best_labelled_spectrum_and_its_fibre_is_stacked(real_spectra):
+    targets = find_targets(real_spectra, 1.5)
+    star = next(one for one in targets if real_spectra["plate"][one.label] == 3126)
+    assert real_spectra["plate"][star.spectra].tolist() == [3126, 3127, 7330]
+    assert star.stacked.tolist() == [True, True, False]
+    for target in targets:
+        group = real_spectra.loc[target.spectra]
+        labelled = group[group["avg"].notna()]
+        best = (labelled if len(labelled) else group)["sn_median"].idxmax()
+        assert target.label == best
+    galaxy = next(one for one in targets if real_spectra["plate"][one.label] == 412)
+    assert real_spectra.loc[galaxy.spectra, "avg"].notna().sum() == 5
+
+
+def test_a_placeholder_is_no_label_and_spectra_without_id_are_apart():
+    table = pd.DataFrame(
+        {
+            "ra": [10.0, 10.0 + 1.4 / 3600, 10.0 + 2.8 / 3600, 10.0 + 5 / 3600, 359.9999, 0.0001],
+            "dec": 0.0,
+            "objid": 0,
+            "fiber_arcsec": 3.0,
+            "sn_median": [5.0, 9.0, 7.0, 1.0, 1.0, np.nan],
+            "avg": [0.3, -99.0, np.nan, np.nan, np.nan, np.nan],
+        }
+    )
+    targets = find_targets(table, 1.5)
+    assert [target.spectra.tolist() for target in targets] == [[0, 1, 2], [3], [4, 5]]
+    assert [target.label for target in targets] == [0, 3, 4]
+    same = match_targets(table.assign(objid=[7, 0, 0, 7, 0, 0]), 1.5)
+    assert same.tolist() == [0, 0, 0, 0, 1, 1]
+    assert find_targets(table[:0], 1.5) == []
+
+
+def test_a_wrong_band_order_stops(tmp_path):
+    with h5py.File(tmp_path / "dense.h5", "w") as file:
+        good, bad = file.create_dataset("good", data=[1]), file.create_dataset("bad", data=[1])
+        good.attrs["bands"] = list(BANDS)
+        bad.attrs["bands"] = list("urgiz")
+        check_band_order(good)
+        with pytest.raises(HissError, match="u r g i z where u g r i z is due"):
+            check_band_order(bad)
+
+
+def test_holes_are_closed_from_the_end():
+    assert closed_holes(6, {1, 4}) == [(5, 1)]
+    assert closed_holes(5, {3, 4}) == []
+    assert closed_holes(7, {0, 1, 5}) == [(6, 0), (4, 1)]
+    assert closed_holes(3, {0, 1, 2}) == []

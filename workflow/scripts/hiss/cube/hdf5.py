@@ -1,0 +1,138 @@
+"""HDF5 as the cube needs it: datasets that all ranks fill, tables, attributes, temporary files."""
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pandas as pd
+
+from hiss.bands import FLUX_UNIT
+from hiss.cube.comm import Comm
+
+
+@contextmanager
+def shared_temporary(output: Path | str, comm: Comm) -> Iterator[Path]:
+    """Give every rank one temporary path beside ``output``; rank 0 renames it when all ranks are through.
+
+    What killed runs left behind is removed first. A failure leaves the temporary to the next run when its
+    rank is killed, else it is removed.
+    """
+    output = Path(output)
+    temporary = output
+    if comm.rank == 0:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        for stale in output.parent.glob(f".{output.name}.*.part"):
+            stale.unlink(missing_ok=True)
+        temporary = output.with_name(f".{output.name}.{os.getpid()}.part")
+    temporary = comm.bcast(temporary)
+    try:
+        yield temporary
+        comm.barrier()
+        if comm.rank == 0:
+            with temporary.open("rb") as stream:
+                os.fsync(stream.fileno())
+            temporary.replace(output)
+        comm.barrier()
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def create_shared(
+    file: h5py.File, name: str, shape: tuple[int, ...], dtype: Any, chunks: tuple[int, ...] | None = None
+) -> h5py.Dataset:
+    """Create a dataset that every rank may write to independently, with room on disk from the start.
+
+    Space that is allocated late, by one rank without the others' knowledge, is silently lost. Nothing is filled
+    in: every row is written, or cut off. A chunked one can be resized along its first axis; without chunks it
+    is contiguous.
+    """
+    group, _, leaf = name.rpartition("/")
+    parent = file.require_group(group) if group else file
+    plist = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    plist.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
+    plist.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
+    plist.set_obj_track_times(False)
+    limit: tuple[int, ...] = shape
+    if chunks is not None:
+        plist.set_chunk(chunks)
+        limit = (h5py.h5s.UNLIMITED, *shape[1:])
+    space = h5py.h5s.create_simple(shape, limit)
+    kind = h5py.h5t.py_create(np.dtype(dtype), logical=True)
+    return h5py.Dataset(h5py.h5d.create(parent.id, leaf.encode(), kind, space, plist))
+
+
+def to_records(table: pd.DataFrame) -> np.ndarray:
+    """Return a table as records: integers int64, floats float64, text as UTF-8 bytes, booleans as they are."""
+    columns = {name: _plain(table[name]) for name in table.columns}
+    dtype = [
+        (name, column.dtype, column.shape[1:]) if column.ndim > 1 else (name, column.dtype)
+        for name, column in columns.items()
+    ]
+    records = np.zeros(len(table), dtype)
+    for name, column in columns.items():
+        records[name] = column
+    return records
+
+
+def _plain(column: pd.Series) -> np.ndarray:
+    values = column.to_numpy()
+    if values.dtype.kind == "b":
+        return values
+    if values.dtype.kind in "iu":
+        return values.astype(np.int64)
+    if values.dtype.kind == "f":
+        return values.astype(np.float64)
+    if len(values) and isinstance(values[0], np.ndarray):
+        return np.stack(list(values))
+    text = np.array([str(value).encode() for value in values], dtype="S")
+    return text if text.dtype.itemsize else text.astype("S1")
+
+
+def to_table(records: np.ndarray) -> pd.DataFrame:
+    """Return records read from a cube as a table: text decoded, a field of several numbers as one array a row."""
+    columns: dict[str, Any] = {}
+    for name in records.dtype.names or ():
+        values = records[name]
+        if values.dtype.kind == "S":
+            columns[name] = pd.Series([value.decode() for value in values.tolist()], dtype=object)
+        else:
+            columns[name] = list(values) if values.ndim > 1 else values
+    return pd.DataFrame(columns)
+
+
+def set_attributes(thing: h5py.HLObject, attributes: Mapping[str, Any]) -> None:
+    """Set attributes; lists of text become arrays of variable-length strings."""
+    for name, value in attributes.items():
+        if isinstance(value, list):
+            thing.attrs.create(name, value, dtype=h5py.string_dtype())
+        else:
+            thing.attrs[name] = value
+
+
+def set_root(file: h5py.File, default: str, record: Mapping[str, Any]) -> None:
+    """Set the root attributes of NeXus and the provenance record."""
+    set_attributes(file, {"NX_class": "NXroot", "default": default, "provenance": json.dumps(record, sort_keys=True)})
+
+
+def describe_flux(data: h5py.Dataset, errors: h5py.Dataset, interpretation: str) -> None:
+    """Set the attributes of a flux dataset and its sigmas."""
+    set_attributes(data, {"units": FLUX_UNIT, "interpretation": interpretation, "mime-type": interpretation})
+    set_attributes(errors, {"units": FLUX_UNIT, "interpretation": interpretation, "long_name": "sigma"})
+
+
+def write_wavelengths(group: h5py.Group, wavelengths: np.ndarray) -> None:
+    """Write the axis ``wl`` of a group of spectra, float32 as in the public cube."""
+    axis = group.create_dataset("wl", data=wavelengths.astype(np.float32))
+    set_attributes(axis, {"units": "Angstrom", "long_name": "vacuum wavelength"})
+
+
+def read_provenance(file: h5py.File) -> dict[str, Any]:
+    """Return the provenance record of an open cube file."""
+    record: dict[str, Any] = json.loads(file.attrs["provenance"])
+    return record

@@ -1,0 +1,177 @@
+"""Spectra on the common linear wavelengths, flux conserved and sigma propagated from the native samples."""
+
+from collections.abc import Sequence
+from functools import cache, lru_cache
+from typing import Final
+
+import numpy as np
+from scipy.sparse import csr_array
+
+from hiss.bands import N_ZOOMS, SPECTRUM_SIZE
+
+FIRST_WAVELENGTH: Final = 3839.7244
+LAST_WAVELENGTH: Final = 8914.597
+"""First and last sample of every spectrum [Angstrom, vacuum]."""
+
+_STEPS_PER_DEX: Final = 1e4  # SDSS coadds: loglam is a whole number of steps of 1e-4
+_GRID_TOLERANCE: Final = 0.01  # of a step; loglam comes as float32, good to 0.0025
+_LEAST_OVERLAP: Final = 1e-9  # of a bin; less is rounding
+
+
+def bin_centers(zoom: int) -> np.ndarray:
+    """Return the wavelengths of a zoom's samples, (4620 >> zoom,) float64 [Angstrom]."""
+    return np.linspace(FIRST_WAVELENGTH, LAST_WAVELENGTH, SPECTRUM_SIZE >> zoom)
+
+
+def bin_edges(zoom: int) -> np.ndarray:
+    """Return the edges of a zoom's bins, midway between its samples, (4621 or so,) float64 [Angstrom]."""
+    return edges_of(bin_centers(zoom))
+
+
+def edges_of(centers: np.ndarray) -> np.ndarray:
+    """Return edges midway between centres, the outer ones as far from theirs as the next: (n + 1,)."""
+    middle = (centers[1:] + centers[:-1]) / 2
+    first = centers[0] - (middle[0] - centers[0])
+    last = centers[-1] + (centers[-1] - middle[-1])
+    return np.concatenate([[first], middle, [last]])
+
+
+def pixel_edges(loglam: np.ndarray) -> np.ndarray:
+    """Return the edges of native pixels, midway in log10 wavelength, (n + 1,) [Angstrom]."""
+    if len(loglam) == 1:
+        half = 0.5 / _STEPS_PER_DEX
+        return np.asarray(10.0 ** (loglam[0] + np.array([-half, half])))
+    return np.asarray(10.0 ** edges_of(np.asarray(loglam, dtype=np.float64)))
+
+
+def overlap_matrix(source: np.ndarray, target: np.ndarray) -> csr_array:
+    """Return the share of each target bin's width that each source pixel covers.
+
+    Parameters
+    ----------
+    source, target
+        Increasing edges, (n + 1,) and (m + 1,).
+
+    Returns
+    -------
+    (m, n) sparse float64. Flux densities times this matrix keep the integral over what both cover.
+    """
+    low, high = max(source[0], target[0]), min(source[-1], target[-1])
+    cuts = np.union1d(source, target)
+    cuts = cuts[(cuts >= low) & (cuts <= high)]
+    middle, length = (cuts[1:] + cuts[:-1]) / 2, np.diff(cuts)
+    pixel = np.searchsorted(source, middle) - 1
+    bin_ = np.searchsorted(target, middle) - 1
+    share = length / np.diff(target)[bin_]
+    kept = share > _LEAST_OVERLAP
+    shape = (len(target) - 1, len(source) - 1)
+    return csr_array((share[kept], (bin_[kept], pixel[kept])), shape=shape)
+
+
+class Rebinner:
+    """Takes spectra on one grid of native pixels to the bins of every zoom.
+
+    Parameters
+    ----------
+    edges
+        (n + 1,) edges of the native pixels [Angstrom].
+    """
+
+    def __init__(self, edges: np.ndarray) -> None:
+        self._zooms = []
+        for zoom in range(N_ZOOMS):
+            matrix = overlap_matrix(edges, bin_edges(zoom))
+            touched = csr_array((np.ones_like(matrix.data), matrix.indices, matrix.indptr), shape=matrix.shape)
+            whole = np.asarray(matrix.sum(axis=1)) > 1 - 1e-6
+            self._zooms.append((matrix, matrix.power(2), touched, whole))
+
+    def __call__(self, flux: np.ndarray, ivar: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Return flux and sigma at every zoom, each from the native samples.
+
+        Parameters
+        ----------
+        flux, ivar
+            (n_spectra, n) in any one unit and its inverse square; a sample without ivar > 0 was not measured.
+
+        Returns
+        -------
+        A pair of (n_spectra, 4620 >> zoom) float32 for each zoom; NaN in both where the pixels do not cover
+        the bin or one of them was not measured.
+        """
+        measured = (ivar > 0) & np.isfinite(ivar) & np.isfinite(flux)
+        values = np.where(measured, flux, 0.0).T.astype(np.float64)
+        variance = np.zeros(ivar.shape)
+        np.divide(1.0, ivar, out=variance, where=measured, dtype=np.float64)
+        missing = (~measured).T.astype(np.float64)
+        zooms = []
+        for matrix, squares, touched, whole in self._zooms:
+            gone = (touched @ missing > 0) | ~whole[:, None]
+            binned = np.where(gone, np.nan, matrix @ values)
+            sigma = np.where(gone, np.nan, np.sqrt(squares @ variance.T))
+            zooms.append((_rows(binned), _rows(sigma)))
+        return zooms
+
+
+def _rows(columns: np.ndarray) -> np.ndarray:
+    return np.ascontiguousarray(columns.T, dtype=np.float32)
+
+
+@cache
+def _common_steps() -> tuple[int, int]:
+    """First and last step of SDSS's common grid that touches a bin of any zoom: coarse ones reach farther."""
+    edges = np.log10(bin_edges(N_ZOOMS - 1)[[0, -1]]) * _STEPS_PER_DEX
+    return int(np.floor(edges[0] - 0.5)), int(np.ceil(edges[1] + 0.5))
+
+
+@cache
+def _common_rebinner() -> Rebinner:
+    first, last = _common_steps()
+    return Rebinner(pixel_edges(np.arange(first, last + 1) / _STEPS_PER_DEX))
+
+
+@lru_cache(maxsize=8)
+def _own_rebinner(loglam: bytes) -> Rebinner:
+    return Rebinner(pixel_edges(np.frombuffer(loglam)))
+
+
+def _common_pixels(loglam: np.ndarray) -> np.ndarray | None:
+    """Place of each sample on the common grid, or None for a spectrum on a grid of its own."""
+    steps = loglam * _STEPS_PER_DEX
+    whole = np.rint(steps)
+    if np.abs(steps - whole).max() > _GRID_TOLERANCE:
+        return None
+    return whole.astype(np.intp) - _common_steps()[0]
+
+
+def rebin_spectra(
+    spectra: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]],
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return flux and sigma of a batch of spectra at every zoom.
+
+    Parameters
+    ----------
+    spectra
+        ``loglam, flux, ivar`` of each, of any length.
+
+    Returns
+    -------
+    A pair of (n_spectra, 4620 >> zoom) float32 for each zoom, as `Rebinner` gives them.
+    """
+    first, last = _common_steps()
+    flux = np.zeros((len(spectra), last - first + 1))
+    ivar = np.zeros_like(flux)
+    own = {}
+    for row, (loglam, values, weights) in enumerate(spectra):
+        pixels = _common_pixels(loglam)
+        if pixels is None:
+            own[row] = _own_rebinner(np.asarray(loglam, np.float64).tobytes())(values[None], weights[None])
+            continue
+        inside = (pixels >= 0) & (pixels < flux.shape[1])
+        flux[row, pixels[inside]] = values[inside]
+        ivar[row, pixels[inside]] = weights[inside]
+    zooms = _common_rebinner()(flux, ivar)
+    for row, alone in own.items():
+        for pair, single in zip(zooms, alone):
+            for part, value in zip(pair, single):
+                part[row] = value[0]
+    return zooms
