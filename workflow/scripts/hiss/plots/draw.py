@@ -1,0 +1,135 @@
+"""All figures of a sample, of a model, and of the comparison, drawn and written."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from hiss.bands import BAND_INDEX
+from hiss.evaluation.collect import relative_folder
+from hiss.files import read_table
+from hiss.plots import results, sample, training
+from hiss.plots.example import choose_example, example_object, example_of_cube, example_of_sample
+from hiss.plots.style import save_figure, sentence_figure
+from hiss.sample.export import load_rows, targets_table
+
+_GALLERY = 18  # cutouts shown of those flagged
+
+Drawn = tuple[Figure, pd.DataFrame]
+
+
+def draw_sample(
+    folder: Path | str,
+    dense: Path | str,
+    arrays: Path | str,
+    tables: Mapping[str, pd.DataFrame],
+    threshold: float,
+    band: str,
+) -> None:
+    """Draw the example object and Figures 2.1 to 2.5.
+
+    Parameters
+    ----------
+    folder
+        Where the figures go.
+    dense, arrays
+        The dense cube, and the sample's arrays of zoom 0.
+    tables
+        ``objects, gaps, missing, multi_object`` of the sample.
+    threshold, band
+        Of the multi-object test.
+    """
+    objects, gaps, missing = tables["objects"], tables["gaps"], tables["missing"]
+    good = objects.loc[objects["flag"] == 0, "row"]
+    gaps, missing = gaps[gaps["row"].isin(good)], missing[missing["row"].isin(good)]
+    with h5py.File(arrays, "r") as file:
+        wl = file["wl"][()]
+    drawn = {
+        "fig_1_1_example_object": _example(dense, arrays, tables),
+        "fig_2_1_avg_distribution": sample.avg_distribution(objects),
+        "fig_2_2_missing_flux": sample.missing_flux(missing),
+        "fig_2_3_gap_lengths": sample.gap_lengths(gaps, len(good)),
+        "fig_2_4_gap_wavelengths": sample.gap_wavelengths(gaps, wl, len(good)),
+        "fig_2_5_multi_objects": _gallery(arrays, objects, tables["multi_object"], threshold, band),
+    }
+    save_all(folder, drawn)
+
+
+def save_all(folder: Path | str, drawn: Mapping[str, Drawn]) -> None:
+    """Write figures by their names."""
+    for name, (figure, data) in drawn.items():
+        save_figure(figure, folder, name, data)
+
+
+def _example(dense: Path | str, arrays: Path | str, tables: Mapping[str, pd.DataFrame]) -> Drawn:
+    """The clean galaxy of highest S/N; a target of the cube where no object has a star formation rate."""
+    objects, missing, multi = tables["objects"], tables["missing"], tables["multi_object"]
+    if len(objects):
+        whole = missing.loc[(missing["zoom"] == 0) & (missing["fraction"] == 0), "row"]
+        single = multi.loc[~multi["multi"].astype(bool), "row"]
+        clean = objects[objects["row"].isin(whole) & objects["row"].isin(single) & (objects["flag"] == 0)]
+        return example_object(example_of_sample(arrays, choose_example(clean if len(clean) else objects)))
+    targets = targets_table(dense)
+    if targets.empty:
+        nothing = pd.DataFrame(columns=["part", "wavelength", "flux", "sigma"])
+        return sentence_figure("The cube holds no object with images in all five bands and a spectrum."), nothing
+    return example_object(example_of_cube(dense, choose_example(targets)))
+
+
+def _gallery(arrays: Path | str, objects: pd.DataFrame, multi: pd.DataFrame, threshold: float, band: str) -> Drawn:
+    flagged = multi[multi["multi"].astype(bool)].merge(objects[["row", "target_id"]], on="row", how="left")
+    shown = flagged.head(_GALLERY).reset_index(drop=True)
+    images = load_rows(arrays, shown["row"], "photo", sigma=False).images if len(shown) else None
+    cutouts = np.empty((0, 1, 1), np.float32) if images is None else images[:, BAND_INDEX[band]]
+    return sample.multi_objects(cutouts, shown, threshold, len(multi))
+
+
+def draw_model(
+    folder: Path | str,
+    model: str,
+    runs: pd.DataFrame,
+    selection: pd.DataFrame,
+    metrics: pd.DataFrame,
+    curves: Sequence[Path | str] = (),
+) -> None:
+    """Draw the figures of one model: its metrics and costs, its sweep, and its learning curves if it has any.
+
+    Parameters
+    ----------
+    curves
+        curve.csv of every run of the model; those of the selected runs are read.
+    """
+    drawn = {
+        f"fig_metrics_{model}": results.metrics_of_model(metrics, model),
+        f"fig_runtime_{model}": results.runtime_of_model(metrics, model),
+    }
+    if model == "decision_tree":
+        drawn["fig_dt_depth"] = training.sweep_of_metrics(runs, selection, model, "max_depth", "cv")
+    elif model == "lightgbm":
+        drawn["fig_lightgbm_sweep"] = training.sweep_of_two(runs, selection, model)
+        drawn["fig_lightgbm_curves"] = _curves(curves, selection, model, "iteration")
+    else:
+        drawn["fig_vgg_sweep"] = training.sweep_of_metrics(runs, selection, model, "learning_rate", "validation")
+        drawn["fig_vgg_curves"] = _curves(curves, selection, model, "epoch")
+    save_all(folder, drawn)
+
+
+def _curves(paths: Sequence[Path | str], selection: pd.DataFrame, model: str, unit: str) -> Drawn:
+    chosen = set(selection["path"])
+    curves = {relative_folder(path): read_table(path) for path in paths if relative_folder(path) in chosen}
+    return training.learning_curves(curves, selection, model, unit)
+
+
+def draw_comparison(
+    folder: Path | str, runs: pd.DataFrame, metrics: pd.DataFrame, tests: pd.DataFrame, objects: pd.DataFrame
+) -> None:
+    """Draw predicted against true for early fusion (or the first modality there is), and accuracy against cost."""
+    order = [name for name in ("early", "spectra", "photo") if (tests["modality"] == name).any()]
+    drawn = {
+        "fig_predicted_true": results.predicted_true(tests, metrics, objects, order[0] if order else "early"),
+        "fig_pareto": results.pareto(runs, metrics),
+    }
+    save_all(folder, drawn)

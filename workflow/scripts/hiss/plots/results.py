@@ -1,0 +1,221 @@
+"""What came out: metrics, run times, predicted against true, accuracy against cost."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from hiss.evaluation.collect import METRICS, MODALITIES, model_name, model_order
+from hiss.plots.style import (
+    BLACK,
+    GREY,
+    METRIC_LABEL,
+    MODALITY_COLOUR,
+    MODALITY_LABEL,
+    MODALITY_MARKER,
+    MODEL_MARKER,
+    SFR_LABEL,
+    panels,
+    sentence_figure,
+    zoom_label,
+)
+
+Drawn = tuple[Figure, pd.DataFrame]
+
+_DODGE = 0.13  # of a step in zoom, so that the modalities' intervals do not cover each other
+_MANY = 400  # above it, single error bars would hide the points
+
+
+def metrics_of_model(metrics: pd.DataFrame, model: str) -> Drawn:
+    """Draw the four test metrics against zoom, a colour a modality, with 95 % intervals (3.7, 3.15, 3.23)."""
+    part = metrics[metrics["model"] == model]
+    if part.empty:
+        return sentence_figure(f"{model_name(model)} is not in this grid, so it has no metrics."), part
+    figure, axes = panels(2, 2, 2.3, sharex=True)
+    modalities = [name for name in MODALITIES if (part["modality"] == name).any()]
+    for axis, name in zip(axes, METRICS, strict=True):
+        for index, modality in enumerate(modalities):
+            line = part[part["modality"] == modality].sort_values("zoom")
+            x = line["zoom"] + (index - (len(modalities) - 1) / 2) * _DODGE
+            error = _error_bars(line, name)
+            axis.errorbar(
+                x, line[name], yerr=error, color=MODALITY_COLOUR[modality], marker=MODALITY_MARKER[modality],
+                capsize=2, linewidth=0.9, label=MODALITY_LABEL[modality],
+            )  # fmt: skip
+        axis.set_ylabel(METRIC_LABEL[name])
+        _zoom_axis(axis, part["zoom"])
+    for axis in axes[2:]:
+        axis.set_xlabel("zoom (side of the cutout)")
+    _legend_outside(figure, axes[0])
+    columns = ["model", "modality", "zoom", "settings", "n"]
+    columns += [f"{name}{end}" for name in METRICS for end in ("", "_low", "_high")]
+    return figure, part[columns].reset_index(drop=True)
+
+
+def _error_bars(line: pd.DataFrame, name: str) -> np.ndarray:
+    """Return (2, n) lengths below and above; nothing where there is no interval."""
+    ends = np.stack([line[name] - line[f"{name}_low"], line[f"{name}_high"] - line[name]])
+    bars: np.ndarray = np.clip(np.nan_to_num(ends, nan=0.0), 0, None)
+    return bars
+
+
+def _zoom_axis(axis: Axes, zooms: pd.Series) -> None:
+    present = sorted({int(zoom) for zoom in zooms})
+    axis.set_xticks(present, [f"{zoom} ({64 >> zoom} px)" for zoom in present])
+    axis.set_xlim(present[0] - 0.5, present[-1] + 0.5)
+
+
+def _legend_outside(figure: Figure, axis: Axes) -> None:
+    handles, labels = axis.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=4)
+
+
+def runtime_of_model(metrics: pd.DataFrame, model: str) -> Drawn:
+    """Draw the fit time, the predict time and the peak memory of the selected runs (3.8, 3.16, 3.24)."""
+    part = metrics[metrics["model"] == model]
+    if part.empty:
+        return sentence_figure(f"{model_name(model)} is not in this grid, so it has no run time."), part
+    quantities = {
+        "fit_s": "fit [s]",
+        "predict_s": "predict the validation set [s]",
+        "peak_memory_mb": "peak memory [MB]",
+    }
+    figure, axes = panels(1, 3, 2.7)
+    for axis, (column, label) in zip(axes, quantities.items(), strict=True):
+        for modality in MODALITIES:
+            line = part[(part["modality"] == modality) & (part[column] > 0)].sort_values("zoom")
+            if len(line):
+                axis.plot(
+                    line["zoom"], line[column], color=MODALITY_COLOUR[modality], marker=MODALITY_MARKER[modality],
+                    linestyle="--" if modality == "late" else "-", label=MODALITY_LABEL[modality],
+                )  # fmt: skip
+        axis.set(ylabel=label, xlabel="zoom")
+        if column == "peak_memory_mb":
+            axis.set_ylim(0, 1.15 * part[column].max())
+        else:
+            axis.set_yscale("log")
+        present = sorted({int(zoom) for zoom in part["zoom"]})
+        axis.set_xticks(present)
+        axis.set_xlim(present[0] - 0.4, present[-1] + 0.4)
+    _legend_outside(figure, axes[0])
+    return figure, part[["model", "modality", "zoom", "settings", *quantities]].reset_index(drop=True)
+
+
+def predicted_true(tests: pd.DataFrame, metrics: pd.DataFrame, objects: pd.DataFrame, modality: str) -> Drawn:
+    """Draw prediction against label on the test set, a row a model, a column a zoom, with the label's P16-P84.
+
+    Parameters
+    ----------
+    tests
+        All test_<model>.parquet, one below the other.
+    objects
+        The sample's objects, for ``p16`` and ``p84``.
+    """
+    part = tests[tests["modality"] == modality].merge(objects[["row", "p16", "p84"]], on="row", how="left")
+    if part.empty:
+        return sentence_figure(f"No run on {MODALITY_LABEL[modality]} is selected."), part
+    models, zooms = model_order(part["model"]), sorted(set(part["zoom"]))
+    figure, axes = panels(len(models), len(zooms), 1.95, sharex=True, sharey=True)
+    ends = _limits(part)
+    for place, axis in enumerate(axes):
+        row, column = divmod(place, len(zooms))
+        cell = part[(part["model"] == models[row]) & (part["zoom"] == zooms[column])]
+        if row == 0:
+            axis.set_title(zoom_label(zooms[column]))
+        if column == 0:
+            axis.set_ylabel(f"{model_name(models[row])}\npredicted")
+        if row == len(models) - 1:
+            axis.set_xlabel("catalogue")
+        if cell.empty:
+            axis.text(0.5, 0.5, "not run at\nthis zoom", transform=axis.transAxes, ha="center", va="center", color=GREY)
+            continue
+        _draw_predictions(axis, cell, MODALITY_COLOUR[modality], ends)
+        chosen = metrics[(metrics["model"] == models[row]) & (metrics["zoom"] == zooms[column])]
+        scored = chosen[chosen["modality"] == modality].iloc[0]
+        said = f"$R^2$ {scored['r2']:.2f}\nRMSE {scored['rmse']:.2f}"
+        axis.text(0.04, 0.96, said, transform=axis.transAxes, va="top", fontsize=7.5)
+    figure.suptitle(f"{MODALITY_LABEL[modality].capitalize()}: {SFR_LABEL}", fontsize=9)
+    return figure, part[["model", "zoom", "target_id", "row", "truth", "prediction", "p16", "p84"]]
+
+
+def _limits(part: pd.DataFrame) -> tuple[float, float]:
+    values = part[["truth", "prediction"]].to_numpy()
+    low, high = float(np.nanmin(values)), float(np.nanmax(values))
+    margin = 0.08 * (high - low) or 0.5
+    return low - margin, high + margin
+
+
+def _draw_predictions(axis: Axes, cell: pd.DataFrame, colour: str, ends: tuple[float, float]) -> None:
+    axis.plot(ends, ends, color=BLACK, linewidth=0.7)
+    known = cell[(cell["p16"] > -90) & (cell["p84"] >= cell["p16"])]
+    if len(known) <= _MANY:
+        axis.hlines(known["prediction"], known["p16"], known["p84"], color=GREY, alpha=0.35, linewidth=0.6)
+    elif len(known):
+        middle, y = float(known["truth"].median()), ends[0] + 0.05 * (ends[1] - ends[0])
+        half = float((known["p84"] - known["p16"]).median()) / 2
+        axis.hlines(y, middle - half, middle + half, color=GREY, linewidth=1.5)
+    size, alpha = (8, 0.7) if len(cell) <= _MANY else (3, 0.3)
+    axis.scatter(
+        cell["truth"], cell["prediction"], s=size, alpha=alpha, color=colour, linewidths=0, rasterized=len(cell) > _MANY
+    )
+    axis.set(xlim=ends, ylim=ends, aspect="equal")
+
+
+def pareto(runs: pd.DataFrame, metrics: pd.DataFrame) -> Drawn:
+    """Draw accuracy against cost: validation RMSE of all runs, and test RMSE of the selected ones, by fit time."""
+    trained = runs[(runs["modality"] != "late") & (runs["fit_s"] > 0)]
+    if trained.empty:
+        return sentence_figure("No run has a fit time, so accuracy cannot be set against cost."), trained
+    figure, (left, right) = panels(1, 2, 3.3, sharex=True)
+    for place in trained.to_dict("records"):
+        left.plot(place["fit_s"], place["validation_rmse"], **_marker(place, 4.0, 0.75))
+    front = pareto_front(trained)
+    left.step(front["fit_s"], front["validation_rmse"], where="post", color=GREY, linewidth=1.0, zorder=0)
+    left.set_title(f"all {len(trained)} training runs, validation")
+    for place in metrics[metrics["fit_s"] > 0].to_dict("records"):
+        error = _error_bars(pd.DataFrame([place]), "rmse")
+        right.errorbar(place["fit_s"], place["rmse"], yerr=error, linewidth=0.7, **_marker(place, 5.0, 0.9))
+    right.set_title("selected runs and late fusion, test")
+    for axis in (left, right):
+        axis.set(xscale="log", xlabel="time of the fit [s]", ylabel="RMSE [dex]")
+    _pareto_legend(figure, trained, metrics)
+    shown = trained.assign(on_front=trained["path"].isin(front["path"]))
+    columns = ["model", "modality", "zoom", "settings", "fit_s", "validation_rmse", "on_front"]
+    tested = metrics[["model", "modality", "zoom", "settings", "rmse", "rmse_low", "rmse_high"]].rename(
+        columns=lambda name: name.replace("rmse", "test_rmse")
+    )
+    return figure, shown[columns].merge(tested, on=["model", "modality", "zoom", "settings"], how="outer")
+
+
+def pareto_front(runs: pd.DataFrame) -> pd.DataFrame:
+    """Return the runs no other run beats in both fit time and validation RMSE, cheapest first."""
+    ordered = runs.sort_values(["fit_s", "validation_rmse"])
+    best = ordered["validation_rmse"].cummin()
+    return ordered[ordered["validation_rmse"].lt(best.shift(fill_value=np.inf))]
+
+
+def _marker(place: dict[Any, Any], size: float, alpha: float) -> dict[str, Any]:
+    return {
+        "marker": MODEL_MARKER.get(place["model"], "P"),
+        "color": MODALITY_COLOUR[place["modality"]],
+        "markersize": size * (1.6 if place["model"] == "vggnet12" else 1.0),
+        "markeredgewidth": 0,
+        "alpha": alpha,
+    }
+
+
+def _pareto_legend(figure: Figure, runs: pd.DataFrame, metrics: pd.DataFrame) -> None:
+    present = set(runs["modality"]) | set(metrics["modality"])
+    handles = [
+        Line2D([], [], color=MODALITY_COLOUR[name], linewidth=4, label=MODALITY_LABEL[name])
+        for name in MODALITIES
+        if name in present
+    ]
+    handles += [
+        Line2D([], [], color=GREY, marker=MODEL_MARKER.get(name, "P"), linestyle="none", label=model_name(name))
+        for name in model_order(runs["model"])
+    ]
+    figure.legend(handles=handles, loc="outside upper center", ncols=4)

@@ -1,0 +1,97 @@
+"""One style for every figure: colours that mean the same everywhere, legible in print, the same bytes each time."""
+
+import textwrap
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+
+mpl.use("Agg")
+
+import matplotlib.pyplot as plt
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from hiss.files import atomic, write_table
+
+# Okabe & Ito (2008): told apart with any colour vision, and in grey by their lightness.
+BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
+YELLOW, BLUE, VERMILION, PURPLE = "#F0E442", "#0072B2", "#D55E00", "#CC79A7"
+GREY = "#777777"
+
+MODALITY_COLOUR = {"photo": BLUE, "spectra": ORANGE, "early": GREEN, "late": PURPLE}
+MODALITY_MARKER = {"photo": "o", "spectra": "s", "early": "D", "late": "^"}
+MODALITY_LABEL = {"photo": "photo", "spectra": "spectra", "early": "early fusion", "late": "late fusion"}
+MODEL_COLOUR = {"decision_tree": SKY, "lightgbm": VERMILION, "vggnet12": BLACK}
+MODEL_MARKER = {"decision_tree": "v", "lightgbm": "o", "vggnet12": "*"}
+ZOOM_COLOUR = (BLACK, BLUE, SKY, ORANGE)
+ZOOM_LINE = ("-", "--", "-.", ":")
+
+METRIC_LABEL = {"r2": "$R^2$", "mae": "MAE [dex]", "rmse": "RMSE [dex]", "nmad": "NMAD [dex]"}
+SFR_LABEL = r"log SFR [M$_\odot$ yr$^{-1}$]"
+
+FULL_WIDTH = 7.2  # inches: the text width of an A4 page
+
+_STYLE: dict[Any, Any] = {
+    "font.family": "DejaVu Sans",
+    "font.size": 9,
+    "axes.titlesize": 9,
+    "axes.labelsize": 9,
+    "legend.fontsize": 8,
+    "legend.frameon": False,
+    "xtick.labelsize": 8,
+    "ytick.labelsize": 8,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#dddddd",
+    "grid.linewidth": 0.6,
+    "lines.linewidth": 1.4,
+    "lines.markersize": 4.5,
+    "figure.dpi": 100,
+    "savefig.dpi": 160,
+    "svg.hashsalt": "hiss",
+    "svg.fonttype": "path",
+    "figure.constrained_layout.use": True,
+}
+mpl.rcParams.update(_STYLE)
+
+
+def panels(rows: int, columns: int, height: float = 2.5, **options: Any) -> tuple[Figure, list[Axes]]:
+    """Return a figure as wide as the page and its axes, row by row; ``height`` of a row in inches."""
+    figure, axes = plt.subplots(rows, columns, figsize=(FULL_WIDTH, height * rows), squeeze=False, **options)
+    return figure, list(axes.ravel())
+
+
+def say_instead(axes: Axes, sentence: str) -> None:
+    """Write a sentence where there is nothing to draw."""
+    axes.set_axis_off()
+    wrapped = "\n".join(textwrap.wrap(sentence, 46))
+    axes.text(0.5, 0.5, wrapped, transform=axes.transAxes, ha="center", va="center", color=GREY)
+
+
+def sentence_figure(sentence: str) -> Figure:
+    """Return a low figure that says why it shows nothing."""
+    figure, (axes,) = panels(1, 1, height=1.1)
+    say_instead(axes, sentence)
+    return figure
+
+
+def save_figure(figure: Figure, folder: Path | str, name: str, data: pd.DataFrame) -> None:
+    """Write ``<name>.svg``, ``<name>.png`` and the data behind them, ``<name>.csv``, and close the figure.
+
+    The same figure gives the same bytes: no date, no random ids.
+    """
+    folder = Path(folder)
+    for suffix, metadata in (("svg", {"Date": None, "Creator": None}), ("png", {"Software": None})):
+        with atomic(folder / f"{name}.{suffix}") as temporary:
+            figure.savefig(temporary, format=suffix, metadata=metadata)
+    plt.close(figure)
+    write_table(folder / f"{name}.csv", data)
+
+
+def zoom_label(zoom: int, size: int = 64) -> str:
+    """Return how a zoom is named in figures: its number and the side of its cutouts."""
+    return f"zoom {zoom} ({size >> zoom} px)"

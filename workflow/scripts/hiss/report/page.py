@@ -1,0 +1,138 @@
+"""The report: one HTML file that needs nothing but itself."""
+
+import base64
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+
+from hiss.errors import HissError
+from hiss.files import atomic
+from hiss.report.answers import Answer
+from hiss.report.tables import Table, pairs_table
+
+_HERE = Path(__file__).parent
+_LARGEST_SVG = 300_000  # bytes: above it the PNG is smaller and draws faster
+
+_TITLED = re.compile(r"^\*\*(?P<title>.+?)\*\*\s*(?P<rest>.*)$", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class FigureOnPage:
+    """A figure, its caption, and the address of its bytes, which are in the page."""
+
+    name: str
+    title: str
+    caption: str
+    source: str
+    data: str
+    """Path of the CSV behind it, relative to the report."""
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of the report under its own heading."""
+
+    heading: str
+    identifier: str
+    paragraphs: list[str] = field(default_factory=list)
+    tables: list[Table] = field(default_factory=list)
+    figures: list[FigureOnPage] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Page:
+    """What the template shows."""
+
+    title: str
+    summary: list[str]
+    answers: list[Answer]
+    sections: list[Section]
+    runs: Table | None
+    provenance: list[Table]
+
+
+def read_caption(path: Path) -> tuple[str, str]:
+    """Return title and text of a caption, ``**Title.** Text``, as plain text.
+
+    The same files are the captions of Snakemake's own report.
+    """
+    content = " ".join(path.read_text().split())
+    match = _TITLED.match(content)
+    if not match:
+        raise HissError(f"{path}: a caption starts with its title between two pairs of asterisks")
+    return match["title"].rstrip("."), match["rest"].replace("``", "")
+
+
+def load_figure(svg: Path, caption: Path) -> FigureOnPage:
+    """Return a figure with its bytes: the SVG, or the PNG beside it where the SVG is large."""
+    title, text = read_caption(caption)
+    source, kind = svg, "svg+xml"
+    if svg.stat().st_size > _LARGEST_SVG:
+        source, kind = svg.with_suffix(".png"), "png"
+    encoded = base64.b64encode(source.read_bytes()).decode()
+    return FigureOnPage(svg.stem, title, text, f"data:image/{kind};base64,{encoded}", f"figures/{svg.stem}.csv")
+
+
+def load_figures(files: Sequence[Path | str], captions: Sequence[Path | str]) -> dict[str, FigureOnPage]:
+    """Return the figures by name, of those files that are SVG.
+
+    A figure of one model takes the caption of its kind: ``fig_metrics.rst`` is that of every ``fig_metrics_<model>``.
+    """
+    by_name = {Path(path).stem: Path(path) for path in captions}
+    figures = {}
+    for svg in (path for path in map(Path, files) if path.suffix == ".svg"):
+        known = [name for name in by_name if svg.stem == name or svg.stem.startswith(f"{name}_")]
+        if not known:
+            raise HissError(f"{svg.stem} has no caption in workflow/report; write {svg.stem}.rst there")
+        figures[svg.stem] = load_figure(svg, by_name[max(known, key=len)])
+    return figures
+
+
+def render(page: Page) -> str:
+    """Return the HTML of a report."""
+    environment = Environment(
+        loader=FileSystemLoader(_HERE),
+        autoescape=select_autoescape(default=True, default_for_string=True),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    template = environment.get_template("template.html.j2")
+    return template.render(page=page)
+
+
+def write_page(path: Path | str, page: Page) -> None:
+    """Write the HTML of a report, whole or not at all."""
+    html = render(page)
+    with atomic(path) as temporary:
+        temporary.write_text(html, encoding="utf-8")
+
+
+def provenance_tables(record: Mapping[str, Any], sky: str) -> list[Table]:
+    """Return the record of `hiss.provenance.provenance`, with the settings of the sky that was used, as tables."""
+    inputs = [(name, value) for name, value in record["inputs"].items()]
+    code = [("program (script and library)", record["code"]), ("packages (requirements.lock)", record["environment"])]
+    used = dict(record["settings"])
+    if "sky" in used:
+        used["sky"] = {key: value for key, value in used["sky"].items() if key in ("source", sky)}
+    settings = [(name, "none" if value is None else value) for name, value in _flat(used)]
+    return [
+        pairs_table("Settings", settings),
+        pairs_table("SHA-256 of the program and of the packages it was tested with", code),
+        pairs_table("SHA-256 of the tables in this report", inputs),
+    ]
+
+
+def _flat(settings: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+    pairs: list[tuple[str, Any]] = []
+    for key, value in settings.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, Mapping):
+            pairs += _flat(value, f"{name}.")
+        else:
+            pairs.append((name, ", ".join(map(str, value)) if isinstance(value, list | tuple) else value))
+    return pairs
