@@ -73,9 +73,33 @@ rule evaluate_test:
         "../workflow/scripts/evaluate_test.py"
 
 
+# The times in the report: each selected setting once more, with the whole machine to itself.
+rule time_selected:
+    input:
+        selection="<results>/evaluation/selection.csv",
+        split=f"<results>/sample/{SAMPLE}/split.parquet",
+        arrays=expand("<results>/sample/zoom{zoom}.h5", zoom=STUDY_ZOOMS),
+        metrics=runs_of_model("metrics.json"),
+        code=library("time_selected.py"),
+    output:
+        times="<results>/evaluation/times_{model}.csv",
+    log:
+        "<logs>/evaluation/time_selected_{model}.log",
+    benchmark:
+        "<benchmarks>/evaluation/time_selected_{model}.jsonl"
+    conda:
+        "../envs/report.yaml"
+    threads: workflow.cores
+    resources:
+        mem_mb=training_memory,
+    script:
+        "../workflow/scripts/time_selected.py"
+
+
 rule summarise:
     input:
         tests=expand("<results>/evaluation/test_{model}.parquet", model=MODELS),
+        times=expand("<results>/evaluation/times_{model}.csv", model=MODELS),
         runs="<results>/evaluation/runs.csv",
         selection="<results>/evaluation/selection.csv",
         split=f"<results>/sample/{SAMPLE}/split.parquet",

@@ -19,11 +19,12 @@ from astropy.io import fits
 from hiss.bands import BANDS, FLUX_UNIT
 from hiss.cube.comm import Alone, assert_ranks
 from hiss.cube.dense_plan import plan_dense
-from hiss.cube.hdf5 import shared_temporary, to_table
+from hiss.cube.hdf5 import to_table
 from hiss.cube.layout import IMAGE_TABLE, SPECTRUM_TABLE, TARGET_SPECTRA, TARGETS, ZOOMS
 from hiss.cube.links import build_links
 from hiss.cube.master import build_master
 from hiss.cube.rejects import merge_rejects
+from hiss.cube.shared import shared_temporary
 from hiss.cube.zoom import zoom_images
 from hiss.errors import HissError
 from hiss.files import write_table

@@ -19,11 +19,12 @@ from hiss.cube.index import (
     image_index,
     spectrum_index,
 )
-from hiss.cube.layout import WCS_DTYPE, check_band_order, cutout_size
+from hiss.cube.layout import REFERENCE_DTYPE, WCS_DTYPE, check_band_order, cutout_size
 from hiss.cube.linking import (
     NO_FRAME,
     NOT_WHOLE,
     WHOLE,
+    independent_references,
     link_cutouts,
     reference_table,
     reject_reason,
@@ -241,3 +242,12 @@ def test_holes_are_closed_from_the_end():
     assert closed_holes(5, {3, 4}) == []
     assert closed_holes(7, {0, 1, 5}) == [(6, 0), (4, 1)]
     assert closed_holes(3, {0, 1, 2}) == []
+
+
+def test_the_rows_two_fields_share_are_one_measurement():
+    exposure = np.array([7, 7, 8, 9])  # frames 0 and 1: neighbouring fields of one run and band
+    references = np.zeros(6, REFERENCE_DTYPE)
+    references["ds_path"][:4] = b"/data"
+    references["ds_slice_idx"][:4] = [3, 1, 0, 2]
+    kept = independent_references(references, exposure)
+    assert kept["ds_slice_idx"].tolist() == [3, 1, 2]

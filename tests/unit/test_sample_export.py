@@ -16,8 +16,10 @@ from hiss.cube.layout import (
     spectrum_size,
 )
 from hiss.errors import HissError
-from hiss.sample import export
-from hiss.sample.export import export_zoom, has_label, load_rows, objects_table
+from hiss.sample import arrays
+from hiss.sample.arrays import load_rows
+from hiss.sample.export import export_zoom, objects_table
+from hiss.sdss.labels import is_label
 
 SFR = ("avg", "median", "mode", "p16", "p84", "p2p5", "p97p5", "entropy", "flag")
 
@@ -33,7 +35,7 @@ def write_dense(path, avg, zooms=(3,), seed=0, bands=BANDS):
     targets["ra"] = 10 + np.arange(n) * 0.1
     for name in SFR[:-1]:
         targets[name] = avg
-    bright = 10 ** np.where(has_label(avg), avg, 0.0)
+    bright = 10 ** np.where(is_label(avg), avg, 0.0)
     with h5py.File(path, "w") as file:
         file[TARGETS] = targets
         file.attrs["provenance"] = json.dumps({"made": "by a test"})
@@ -60,7 +62,7 @@ def avg():
 
 def test_labelled_targets_in_order_at_every_zoom(tmp_path, avg):
     dense = write_dense(tmp_path / "dense.h5", avg, zooms=range(N_ZOOMS))
-    kept = np.flatnonzero(has_label(avg))
+    kept = np.flatnonzero(is_label(avg))
     for zoom in range(N_ZOOMS):
         assert export_zoom(dense, zoom, tmp_path / f"zoom{zoom}.h5", {"zoom": zoom}) == 56
         with h5py.File(tmp_path / f"zoom{zoom}.h5") as file, h5py.File(dense) as cube:
@@ -90,7 +92,7 @@ def test_a_viewer_finds_a_plot_from_the_root(tmp_path, avg):
 def test_blocks_do_not_change_the_arrays(tmp_path, avg, monkeypatch):
     dense = write_dense(tmp_path / "dense.h5", avg)
     export_zoom(dense, 3, tmp_path / "one.h5")
-    monkeypatch.setattr(export, "_BLOCK_BYTES", 7 * 4 * 5 * 8 * 8)
+    monkeypatch.setattr(arrays, "_BLOCK_BYTES", 7 * 4 * 5 * 8 * 8)
     export_zoom(dense, 3, tmp_path / "many.h5")
     with h5py.File(tmp_path / "one.h5") as one, h5py.File(tmp_path / "many.h5") as many:
         for name in ("images", "image_sigma", "spectra", "spectrum_sigma", "target_id"):
@@ -100,8 +102,8 @@ def test_blocks_do_not_change_the_arrays(tmp_path, avg, monkeypatch):
 def test_objects_are_the_rows_of_the_arrays(tmp_path, avg):
     objects = objects_table(write_dense(tmp_path / "dense.h5", avg))
     assert objects["row"].tolist() == list(range(56))
-    np.testing.assert_array_equal(objects["target_id"], np.flatnonzero(has_label(avg)))
-    np.testing.assert_array_equal(objects["avg"], avg[has_label(avg)])
+    np.testing.assert_array_equal(objects["target_id"], np.flatnonzero(is_label(avg)))
+    np.testing.assert_array_equal(objects["avg"], avg[is_label(avg)])
     assert objects["class"].tolist() == ["GALAXY"] * 56
 
 
@@ -126,7 +128,7 @@ def test_a_wrong_band_order_stops(tmp_path, avg):
 @pytest.mark.parametrize("block", [32 * 2**20, 3000])
 def test_rows_come_back_in_the_order_asked_for(tmp_path, avg, monkeypatch, block):
     export_zoom(write_dense(tmp_path / "dense.h5", avg), 3, tmp_path / "zoom3.h5")
-    monkeypatch.setattr(export, "_BLOCK_BYTES", block)
+    monkeypatch.setattr(arrays, "_BLOCK_BYTES", block)
     rows = np.random.default_rng(1).permutation(56)[:30]
     early = load_rows(tmp_path / "zoom3.h5", rows, "early")
     with h5py.File(tmp_path / "zoom3.h5") as file:
@@ -155,10 +157,10 @@ def test_a_modality_reads_its_own_part(tmp_path, avg):
 
 def test_a_read_stays_within_its_block():
     rows = np.array([0, 1, 2, 500, 501, 900_000])
-    stretches = list(export._stretches(rows, row_bytes=2**20, gap_bytes=2**20))
+    stretches = list(arrays._stretches(rows, row_bytes=2**20, gap_bytes=2**20))
     assert stretches == [(0, 3), (3, 5), (5, 6)]
-    dense = list(export._stretches(np.arange(100), row_bytes=2**20))
-    assert max(stop - start for start, stop in dense) * 2**20 <= export._BLOCK_BYTES
+    dense = list(arrays._stretches(np.arange(100), row_bytes=2**20))
+    assert max(stop - start for start, stop in dense) * 2**20 <= arrays._BLOCK_BYTES
     assert dense[0][0] == 0
     assert dense[-1][1] == 100
 

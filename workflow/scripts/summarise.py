@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from hiss.evaluation.summarise import bootstrap_tests, comparisons_table, metrics_table
+from hiss.evaluation.summarise import bootstrap_tests, comparisons_table, metrics_table, with_times
 from hiss.files import read_table, write_table
 from hiss.script import job
 
@@ -11,9 +11,10 @@ with job(snakemake.log[0]):
     bootstrap = bootstrap_tests(
         tests, read_table(snakemake.input.split), snakemake.params.n_resamples, snakemake.params.seed
     )
+    times = pd.concat([read_table(path) for path in snakemake.input.times], ignore_index=True)
     metrics = metrics_table(
         bootstrap,
-        read_table(snakemake.input.runs),
+        with_times(read_table(snakemake.input.runs), times),
         read_table(snakemake.input.selection),
         read_table(snakemake.input.objects),
     )

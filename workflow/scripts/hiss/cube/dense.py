@@ -12,7 +12,6 @@ from hiss.bands import BANDS, CUTOUT_SIZE
 from hiss.cube.comm import Comm, open_to_write
 from hiss.cube.dense_plan import DensePlan, plan_dense, target_spectra_table, target_table
 from hiss.cube.dense_tables import finish_dense
-from hiss.cube.hdf5 import create_shared, shared_temporary
 from hiss.cube.layout import (
     IMAGE_TABLE,
     ZOOMS,
@@ -25,6 +24,8 @@ from hiss.cube.layout import (
     spectra_group,
     spectrum_size,
 )
+from hiss.cube.linking import independent_references
+from hiss.cube.shared import create_shared, shared_temporary
 from hiss.cube.stacking import spectrum_weights, stack
 from hiss.cube.targets import Target
 from hiss.cube.zoom import zoom_images
@@ -119,7 +120,7 @@ def _fill(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Stack and write this rank's block of targets; give their epochs and chi-squares."""
     first, last = (len(plan.targets) * edge // comm.size for edge in (comm.rank, comm.rank + 1))
-    reader = _Reader(source, linked)
+    reader = _Reader(source, linked, plan.exposure)
     starts = range(first, last, BATCH)
     done = [(np.zeros((0, len(BANDS)), np.int64), np.zeros(0), np.zeros(0))]
     what = "batches of targets" if comm.size == 1 else f"batches of targets of rank 0 (of {comm.size})"
@@ -137,7 +138,8 @@ def _fill(
 class _Reader:
     """Reads what belongs to a batch of targets out of a sparse cube and stacks it."""
 
-    def __init__(self, source: h5py.File, linked: h5py.File) -> None:
+    def __init__(self, source: h5py.File, linked: h5py.File, exposure: np.ndarray) -> None:
+        self._exposure = exposure
         images = source[IMAGE_TABLE][:]
         self._band = np.array([BANDS.index(band.decode()) for band in images["band"]], dtype=np.int64)
         self._weight = images["background_sigma"] ** -2.0
@@ -158,7 +160,7 @@ class _Reader:
         chi2 = np.full(len(targets), np.nan)
         references = _read_rows(self._references, np.array([target.label for target in targets]))
         for place, row in enumerate(references):
-            row = row[row["ds_path"] != b""]
+            row = independent_references(row, self._exposure)
             band = self._band[row["ds_slice_idx"]]
             agreement = []
             for number in range(len(BANDS)):

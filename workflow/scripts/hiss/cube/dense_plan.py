@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from hiss.cube.hdf5 import read_provenance, to_table
-from hiss.cube.layout import COVERAGE, SPECTRA_STAR_FORMATION_RATES, SPECTRUM_TABLE
+from hiss.cube.layout import COVERAGE, IMAGE_TABLE, SPECTRA_STAR_FORMATION_RATES, SPECTRUM_TABLE
 from hiss.cube.linking import reject_reason
 from hiss.cube.rejects import reject_table
 from hiss.cube.targets import Target, find_targets
@@ -27,6 +27,8 @@ class DensePlan:
     targets: list[Target]
     spectra: pd.DataFrame
     rejects: pd.DataFrame
+    exposure: np.ndarray
+    """(n_frames,) number of the run, camcol and band of each frame of the sparse cube."""
 
 
 def plan_dense(sparse: Path | str, links: Path | str, radius_arcsec: float) -> DensePlan:
@@ -43,6 +45,7 @@ def plan_dense(sparse: Path | str, links: Path | str, radius_arcsec: float) -> D
         spectra = to_table(file[SPECTRUM_TABLE][:])
         rates = to_table(file[SPECTRA_STAR_FORMATION_RATES][:])
         coverage = linked[COVERAGE][:]
+        _, exposure = np.unique(file[IMAGE_TABLE].fields(["run", "camcol", "band"])[:], return_inverse=True)
     if len(coverage) != len(spectra) or list(rates["path"]) != list(spectra["path"]):
         raise HissError(f"{sparse} and {links} do not list the same spectra; build both again")
     spectra = spectra.assign(**{name: rates[name] for name in (*SFR_COLUMNS, "has_sfr")})
@@ -53,7 +56,7 @@ def plan_dense(sparse: Path | str, links: Path | str, radius_arcsec: float) -> D
             kept.append(target)
         else:
             rejected += [("links", "spectrum", spectra["path"][row], reason) for row in target.spectra]
-    return DensePlan(kept, spectra, reject_table(rejected))
+    return DensePlan(kept, spectra, reject_table(rejected), exposure)
 
 
 def target_table(

@@ -23,6 +23,7 @@ from hiss.cube.layout import (
     ml_spectrum_group,
     spectra_group,
 )
+from hiss.cube.linking import independent_references
 from hiss.cube.links import write_references
 from hiss.cube.rebin import bin_centers
 
@@ -102,7 +103,7 @@ def _write_image_references(file: h5py.File, linked: h5py.File, plan: DensePlan,
             rows = references[start : start + _BATCH][labels[inside] - start]
             # Both run over targets, bands and epochs in the same order.
             part = table[inside]
-            part[used[inside]] = rows[rows["ds_path"] != b""]
+            part[used[inside]] = np.concatenate([independent_references(row, plan.exposure) for row in rows])
             table[inside] = part
     write_references(file, f"{ml_image_group(0)}/image_cutout_refs", table)
     table["ds_path"][used] = f"/{images_group(0)}/metadata".encode()

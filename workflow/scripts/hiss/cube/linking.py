@@ -126,6 +126,24 @@ def reference_table(links: Links, wcs: np.ndarray, n_positions: int, ds_path: st
     return table
 
 
+def independent_references(references: np.ndarray, exposure: np.ndarray) -> np.ndarray:
+    """Return a row's references without the empty ones and without the same photons twice, in their order.
+
+    Neighbouring fields of a run overlap by 128 rows that were read from the chip once: a stack of both would
+    think itself sqrt(2) better than it is.
+
+    Parameters
+    ----------
+    references
+        (width,) records of dtype ``REFERENCE_DTYPE``.
+    exposure
+        (n_frames,) number of the run, camcol and band of each frame.
+    """
+    references = references[references["ds_path"] != b""]
+    _, first = np.unique(exposure[references["ds_slice_idx"]], return_index=True)
+    return references[np.sort(first)]
+
+
 def reject_reason(coverage: np.ndarray) -> str | None:
     """Return why a position of this coverage (5,) has no dense cutout, or None where all bands are whole."""
     if (coverage == WHOLE).all():

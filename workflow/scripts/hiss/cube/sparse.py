@@ -11,7 +11,6 @@ import pandas as pd
 
 from hiss.bands import FRAME_SHAPE
 from hiss.cube.comm import Comm, open_to_write
-from hiss.cube.hdf5 import create_shared, shared_temporary
 from hiss.cube.layout import (
     IMAGE_TABLE,
     IMAGE_TABLE_DTYPE,
@@ -28,6 +27,7 @@ from hiss.cube.photometry import calibrate_frame
 from hiss.cube.rebin import rebin_spectra
 from hiss.cube.records import image_row, metadata_row, spectrum_row
 from hiss.cube.rejects import reject_table
+from hiss.cube.shared import create_shared, shared_temporary
 from hiss.cube.sparse_tables import finish_sparse
 from hiss.cube.wcs import wcs_of
 from hiss.cube.zoom import zoom_images

@@ -8,6 +8,8 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
+from hiss.sdss.labels import is_label
+
 
 @dataclass(frozen=True)
 class Target:
@@ -64,11 +66,6 @@ def match_targets(spectra: pd.DataFrame, radius_arcsec: float) -> np.ndarray:
     found = connected_components(graph, directed=False)[1]
     _, earliest, group = np.unique(found, return_index=True, return_inverse=True)
     return np.argsort(np.argsort(earliest))[group].astype(np.int64)
-
-
-def is_label(avg: np.ndarray) -> np.ndarray:
-    """Return which values of AVG are a label: neither absent nor the catalogue's placeholder -99."""
-    return np.isfinite(avg) & (avg != -99)
 
 
 def find_targets(spectra: pd.DataFrame, radius_arcsec: float) -> list[Target]:

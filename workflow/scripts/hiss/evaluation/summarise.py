@@ -87,6 +87,28 @@ def metrics_table(
     return pd.DataFrame(rows)
 
 
+def with_times(runs: pd.DataFrame, times: pd.DataFrame) -> pd.DataFrame:
+    """Return the runs with ``fit_s`` and ``predict_s`` of the selected ones as timed alone.
+
+    Late fusion costs what its two parts cost together.
+
+    Parameters
+    ----------
+    runs
+        As `hiss.evaluation.collect.collect_runs` returns it.
+    times
+        All times_<model>.csv, one below the other.
+    """
+    columns = ["fit_s", "predict_s"]
+    alone = times.set_index("path")[columns]
+    parts = times[times["modality"].isin(SINGLE_MODALITIES)].groupby(["model", "zoom"])[columns].sum()
+    runs = runs.set_index("path")
+    runs.update(alone)
+    late = runs["modality"] == "late"
+    runs.loc[late, columns] = parts.loc[list(zip(runs["model"][late], runs["zoom"][late]))].to_numpy()
+    return runs.reset_index()
+
+
 def r2_ceiling(objects: pd.DataFrame, rows: pd.Series) -> float:
     """Return 1 - <sigma^2> / Var(AVG), the R2 a perfect predictor reaches, sigma = (P84 - P16) / 2.
 

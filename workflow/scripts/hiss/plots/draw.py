@@ -14,7 +14,8 @@ from hiss.files import read_table
 from hiss.plots import results, sample, training
 from hiss.plots.example import choose_example, example_object, example_of_cube, example_of_sample
 from hiss.plots.style import save_figure, sentence_figure
-from hiss.sample.export import load_rows, targets_table
+from hiss.sample.arrays import load_rows
+from hiss.sample.export import targets_table
 
 _GALLERY = 18  # cutouts shown of those flagged
 

@@ -14,7 +14,7 @@ from hiss.bands import BANDS, PIXEL_SCALE
 from hiss.cube.layout import ml_image_data, ml_image_group, ml_spectrum_data, ml_spectrum_group
 from hiss.errors import HissError
 from hiss.plots.style import BLACK, FULL_WIDTH, SKY, VERMILION, plt
-from hiss.sample.export import load_rows
+from hiss.sample.arrays import load_rows
 
 Array = NDArray[np.floating]
 

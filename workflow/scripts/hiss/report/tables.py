@@ -174,7 +174,7 @@ def runtime_table(metrics: pd.DataFrame, model: str) -> Table:
         ("peak memory [MB]", True),
     ]
     note = (
-        "Wall-clock time of the selected run, start-up apart, measured while other jobs may have run beside it; "
+        "Wall-clock time of the selected setting, fitted once more with nothing beside it, reading apart; "
         "late fusion costs its two parts together."
     )
     return Table(f"{model_name(model)}: what the selected runs cost", columns, rows, note)

@@ -7,7 +7,7 @@ import h5py
 import numpy as np
 import pandas as pd
 
-from hiss.sample.export import read_blocks
+from hiss.sample.arrays import read_blocks
 
 GAP_COLUMNS = {"row": "i8", "zoom": "i8", "first": "i8", "length": "i8", "wl_min": "f8", "wl_max": "f8"}
 

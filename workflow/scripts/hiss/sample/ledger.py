@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from hiss.errors import HissError
-from hiss.sample.export import has_label
+from hiss.sdss.labels import is_label
 
 COLUMNS = ["step", "key", "count", "removed", "thesis", "note"]
 
@@ -49,9 +49,9 @@ def make_ledger(
     single = gap_free & passes["single"].to_numpy(dtype=bool)
     several = int((gap_free & ~single).sum())
     final = single if policy == "reject" else gap_free
-    if len(passes) != has_label(avg).sum():
+    if len(passes) != is_label(avg).sum():
         raise HissError(
-            f"the sample has {len(passes)} rows and the cube {has_label(avg).sum()} labelled targets; make both again"
+            f"the sample has {len(passes)} rows and the cube {is_label(avg).sum()} labelled targets; make both again"
         )
     return _table(
         [

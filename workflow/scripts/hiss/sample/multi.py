@@ -7,7 +7,7 @@ import pandas as pd
 from scipy import ndimage
 
 from hiss.bands import BAND_INDEX
-from hiss.sample.export import read_blocks
+from hiss.sample.arrays import read_blocks
 
 _WITHIN_ONE_IMAGE = np.array([np.zeros((3, 3)), [[0, 1, 0], [1, 1, 1], [0, 1, 0]], np.zeros((3, 3))], dtype=int)
 

@@ -1,0 +1,256 @@
+"""What every model takes and what every model can do."""
+
+import inspect
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Final, Self, TypeVar
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from hiss.bands import BANDS
+from hiss.errors import HissError
+
+Floats = NDArray[np.float32]
+
+MODALITIES: Final = ("photo", "spectra", "early")
+"""What a model looks at: the cutouts, the spectrum, or both in one (early fusion)."""
+
+_BLOCK = 2**24  # values looked at at once when a matrix is searched for NaN
+
+
+@dataclass(frozen=True)
+class Data:
+    """Objects as a model sees them: one matrix, of which the cutouts and the spectra are views.
+
+    So early fusion costs the memory of its features once, not twice.
+    """
+
+    features: Floats
+    """(n, 5 side^2 + n_samples): the cutout of each object, flattened in order band, row, column, then its
+    spectrum [1e-17 erg s-1 cm-2 Angstrom-1]."""
+
+    side: int
+    """Side of a cutout [pixel]; 0 for spectra alone."""
+
+    target: NDArray[np.float64]
+    """(n,) what is predicted (AVG, log10 of the SFR in M_sun/yr); NaN where it is not known."""
+
+    sky_sigma: Floats | None = None
+    """(n, 5) sigma of each cutout's darkest pixel, its sky noise; None where no model asks for it."""
+
+    @classmethod
+    def from_arrays(
+        cls,
+        images: Floats | None = None,
+        spectra: Floats | None = None,
+        target: ArrayLike | None = None,
+        image_sigma: Floats | None = None,
+    ) -> Self:
+        """Join arrays (n, 5, side, side) and (n, n_samples), either of which may be None.
+
+        Parameters
+        ----------
+        image_sigma
+            Sigma of each pixel, of the images' shape, from which the sky noise is taken.
+        """
+        parts = [part.reshape(len(part), -1) for part in (images, spectra) if part is not None]
+        if not parts:
+            raise HissError("a model needs images or spectra, and got neither")
+        features = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
+        n = len(features)
+        return cls(
+            features=np.ascontiguousarray(features, dtype=np.float32),
+            side=0 if images is None else images.shape[-1],
+            target=np.full(n, np.nan) if target is None else np.asarray(target, dtype=np.float64),
+            sky_sigma=None if image_sigma is None else sky_sigma_of(image_sigma),
+        )
+
+    def __len__(self) -> int:
+        return len(self.features)
+
+    @property
+    def n_pixels(self) -> int:
+        """Columns of the features that are pixels of the cutout; the rest are the spectrum."""
+        return len(BANDS) * self.side**2
+
+    @property
+    def n_samples(self) -> int:
+        """Samples of the spectrum; 0 for images alone."""
+        return self.features.shape[1] - self.n_pixels
+
+    @property
+    def modality(self) -> str:
+        """``photo``, ``spectra`` or ``early``, by what is there."""
+        if self.side and self.n_samples:
+            return "early"
+        return "photo" if self.side else "spectra"
+
+    @property
+    def images(self) -> Floats:
+        """(n, 5, side, side) view of the cutouts."""
+        return self.features[:, : self.n_pixels].reshape(len(self), len(BANDS), self.side, self.side)
+
+    @property
+    def spectra(self) -> Floats:
+        """(n, n_samples) view of the spectra."""
+        return self.features[:, self.n_pixels :]
+
+    def take(self, rows: ArrayLike) -> "Data":
+        """Return the objects at those positions, copied."""
+        rows = np.asarray(rows)
+        sky = None if self.sky_sigma is None else self.sky_sigma[rows]
+        return Data(self.features[rows], self.side, self.target[rows], sky)
+
+
+def sky_sigma_of(image_sigma: Floats) -> Floats:
+    """Return (n, 5), the least sigma of each cutout (n, 5, side, side): that of its darkest, emptiest pixel."""
+    return image_sigma.min(axis=(2, 3))
+
+
+def feature_names(side: int, n_samples: int) -> list[str]:
+    """Return a name for each column of the features: ``r_3_17`` (band, row, column), ``wl_204`` (sample)."""
+    pixels = [f"{band}_{y}_{x}" for band in BANDS for y in range(side) for x in range(side)]
+    return pixels + [f"wl_{sample}" for sample in range(n_samples)]
+
+
+class Model(ABC):
+    """A regressor of one modality: settings in ``__init__`` and nothing else there.
+
+    After ``fit`` or ``load`` it predicts. The same data, settings, seed and threads give the same bytes.
+    """
+
+    name: ClassVar[str]
+    """Folder of the model's runs."""
+
+    files: ClassVar[tuple[str, ...]]
+    """What ``save`` writes."""
+
+    wants_sky: ClassVar[bool] = False
+    """Whether it is fitted with `Data.sky_sigma`."""
+
+    curve: pd.DataFrame = pd.DataFrame()
+    """``iteration, train_rmse, validation_rmse`` of the last fit, from 1; empty where there are no iterations."""
+
+    best_iteration: int | None = None
+    """Iteration of the curve that is kept."""
+
+    n_features: int | None = None
+    """Columns of the features it was fitted on; None before."""
+
+    def __init__(self, modality: str, seed: int, threads: int) -> None:
+        self.modality = modality
+        self.seed = seed
+        self.threads = threads
+
+    def fit(self, train: Data, validation: Data) -> None:
+        """Learn from the training objects; validation objects serve early stopping alone.
+
+        Raises
+        ------
+        HissError
+            When the data are of another modality, or a feature or a label is not finite.
+        """
+        for data, what in ((train, "training"), (validation, "validation")):
+            self._check(data, f"the {what} objects")
+            if not np.isfinite(data.target).all():
+                raise HissError(f"{self.name}: {what} objects without a label; drop them in the sample's split")
+        if train.features.shape[1] != validation.features.shape[1]:
+            raise HissError(f"{self.name}: training and validation objects have different numbers of features")
+        self.n_features = train.features.shape[1]
+        self._fit(train, validation)
+
+    def predict(self, data: Data) -> NDArray[np.float64]:
+        """Return (n,) predictions, each object's independent of the others.
+
+        Raises
+        ------
+        HissError
+            Before ``fit`` or ``load``, or for data that do not fit the model.
+        """
+        if self.n_features is None:
+            raise HissError(f"{self.name}: fit or load it before it predicts")
+        self._check(data, "the objects to predict")
+        if data.features.shape[1] != self.n_features:
+            raise HissError(
+                f"{self.name}: fitted on {self.n_features} features but given {data.features.shape[1]}; "
+                "take the arrays of the zoom it was trained at"
+            )
+        return self._predict(data) if len(data) else np.zeros(0)
+
+    def out_of_fold(self, train: Data, fold: ArrayLike) -> NDArray[np.float64] | None:
+        """Return (n,) predictions of each training object by a model that did not see its fold.
+
+        None for a model that is not cross-validated. Called after ``fit`` on the same objects.
+        """
+        return None
+
+    @abstractmethod
+    def save(self, folder: Path) -> None:
+        """Write the model's `files` into a folder, in formats that cannot run code when they are read."""
+
+    @classmethod
+    @abstractmethod
+    def load(cls, folder: Path, threads: int = 1) -> Self:
+        """Read what ``save`` wrote; it predicts the same."""
+
+    @abstractmethod
+    def _fit(self, train: Data, validation: Data) -> None: ...
+
+    @abstractmethod
+    def _predict(self, data: Data) -> NDArray[np.float64]: ...
+
+    def _check(self, data: Data, what: str) -> None:
+        if data.modality != self.modality:
+            raise HissError(f"{self.name}: made for {self.modality} but given {data.modality} data")
+        bad = count_not_finite(data.features)
+        if bad:
+            raise HissError(
+                f"{self.name}: {bad} of {len(data)} of {what} have NaN or infinite features; "
+                "train on the cleaned sample, whose spectra are free of gaps"
+            )
+
+
+AnyModel = TypeVar("AnyModel", bound=Model)
+
+
+def build(kind: type[AnyModel], settings: Mapping[str, Any], modality: str, seed: int, threads: int) -> AnyModel:
+    """Return an unfitted model of a kind with these settings.
+
+    Raises
+    ------
+    HissError
+        For an unknown modality, or a setting the model does not have.
+    """
+    if modality not in MODALITIES:
+        raise HissError(f"modality {modality!r} is not one of {', '.join(MODALITIES)}")
+    known = set(inspect.signature(kind).parameters) - {"modality", "seed", "threads"}
+    unknown = sorted(set(settings) - known)
+    if unknown:
+        raise HissError(f"{kind.name}: no setting {', '.join(unknown)}; it has {', '.join(sorted(known))}")
+    return kind(modality=modality, seed=seed, threads=threads, **settings)
+
+
+def count_not_finite(features: Floats) -> int:
+    """Return how many rows hold a value that is not finite, without a mask of the whole matrix."""
+    step = max(1, _BLOCK // max(1, features.shape[1]))
+    blocks = (features[start : start + step] for start in range(0, len(features), step))
+    return sum(int((~np.isfinite(block)).any(axis=1).sum()) for block in blocks)
+
+
+def fold_parts(fold: ArrayLike) -> list[NDArray[np.bool_]]:
+    """Return for each fold, in order, the mask (n,) of the objects it holds out.
+
+    Raises
+    ------
+    HissError
+        When an object is in no fold, or all are in one.
+    """
+    fold = np.asarray(fold)
+    labels = np.unique(fold)
+    if len(labels) < 2 or labels[0] < 0:
+        raise HissError("cross-validation needs each training object in one of at least two folds; see split.parquet")
+    return [fold == label for label in labels]

@@ -1,0 +1,139 @@
+"""How cutouts and spectra become a network's input, fitted on the training objects alone."""
+
+from dataclasses import asdict, dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hiss.errors import HissError
+from hiss.models.base import Data, Floats
+
+LINEAR_SCALE = 255.0
+"""What the thesis divides by (3.4)."""
+
+
+@dataclass(frozen=True)
+class ImageScaling:
+    """x -> (asinh(x / scale) - mean) / std with one scale, mean and std a band; linear: x / 255.
+
+    The scale is the training set's sky noise, never the cutout's own: brightness is luminosity, and must stay.
+    """
+
+    kind: str
+    scale: list[float]
+    mean: list[float]
+    std: list[float]
+
+    @classmethod
+    def fit(cls, data: Data, kind: str) -> Self:
+        """Take the scale of each band from the sky noise of training objects.
+
+        Parameters
+        ----------
+        kind
+            ``asinh`` or ``linear``.
+
+        Raises
+        ------
+        HissError
+            For another kind, or for asinh without the noise of the cutouts.
+        """
+        n_bands = data.images.shape[1]
+        if kind == "linear":
+            return cls(kind, [LINEAR_SCALE] * n_bands, [0.0] * n_bands, [1.0] * n_bands)
+        if kind != "asinh":
+            raise HissError(f"images are scaled by asinh or linear, not {kind!r}")
+        if data.sky_sigma is None:
+            raise HissError("asinh scaling needs the sigma of the cutouts; give image_sigma")
+        scale = np.median(data.sky_sigma, axis=0).astype(np.float64)
+        if not (np.isfinite(scale) & (scale > 0)).all():
+            raise HissError(f"the sky noise of the training cutouts is {scale}; it must be positive in every band")
+        unit = cls(kind, scale.tolist(), [0.0] * n_bands, [1.0] * n_bands)
+        bands = [unit.apply(data.images[:, [band]], [band]) for band in range(n_bands)]
+        mean = [float(values.mean(dtype=np.float64)) for values in bands]
+        std = [max(float(values.std(dtype=np.float64)), 1e-6) for values in bands]
+        return cls(kind, scale.tolist(), mean, std)
+
+    def apply(self, images: Floats, bands: list[int] | None = None) -> Floats:
+        """Return scaled images (n, n_bands, side, side) float32, of those bands where not of all."""
+        chosen = slice(None) if bands is None else bands
+        scale, mean, std = (
+            np.asarray(values, dtype=np.float32)[chosen, None, None] for values in (self.scale, self.mean, self.std)
+        )
+        scaled: Floats = images / scale
+        if self.kind == "asinh":
+            np.arcsinh(scaled, out=scaled)
+        scaled -= mean
+        scaled /= std
+        return scaled
+
+
+@dataclass(frozen=True)
+class SpectrumScaling:
+    """x -> sign(s) log(1 + |s|), s = x / norm, norm = mean |x| of the spectrum; log10(norm) stays beside it.
+
+    Both are standardised, the shape sample by sample about the training mean with one width for all.
+    """
+
+    mean: list[float]
+    std: float
+    norm_mean: float
+    norm_std: float
+
+    @classmethod
+    def fit(cls, data: Data) -> Self:
+        """Take means and widths from training objects."""
+        shape, norm = _shape_and_norm(data.spectra)
+        mean = shape.mean(axis=0, dtype=np.float64)
+        std = float((shape - mean.astype(np.float32)).std(dtype=np.float64))
+        return cls(mean.tolist(), max(std, 1e-6), float(norm.mean()), max(float(norm.std()), 1e-6))
+
+    def apply(self, spectra: Floats) -> tuple[Floats, Floats]:
+        """Return scaled spectra (n, n_samples) and log-norms (n, 1), float32."""
+        shape, norm = _shape_and_norm(spectra)
+        shape -= np.asarray(self.mean, dtype=np.float32)
+        shape /= np.float32(self.std)
+        return shape, ((norm - self.norm_mean) / self.norm_std).astype(np.float32)[:, None]
+
+
+def _shape_and_norm(spectra: Floats) -> tuple[Floats, NDArray[np.float64]]:
+    norm = np.maximum(np.abs(spectra).mean(axis=1, dtype=np.float64), np.finfo(np.float32).tiny)
+    shape = spectra / norm[:, None].astype(np.float32)
+    logged: Floats = np.copysign(np.log1p(np.abs(shape)), shape)
+    return logged, np.log10(norm)
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """The scaling of a network's inputs and of its label."""
+
+    images: ImageScaling | None
+    spectra: SpectrumScaling | None
+    target_mean: float
+    target_std: float
+
+    @classmethod
+    def fit(cls, train: Data, image_scaling: str) -> Self:
+        """Fit on training objects whatever the modality has."""
+        return cls(
+            images=ImageScaling.fit(train, image_scaling) if train.side else None,
+            spectra=SpectrumScaling.fit(train) if train.n_samples else None,
+            target_mean=float(train.target.mean()),
+            target_std=max(float(train.target.std()), 1e-6),
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain lists and numbers, for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Self:
+        """Return what `as_dict` told."""
+        images, spectra = values["images"], values["spectra"]
+        return cls(
+            images=None if images is None else ImageScaling(**images),
+            spectra=None if spectra is None else SpectrumScaling(**spectra),
+            target_mean=values["target_mean"],
+            target_std=values["target_std"],
+        )
