@@ -31,6 +31,7 @@ MODALITIES = list(experiments.modalities) if HAS_EXPERIMENTS else []
 TARGET = experiments.target if HAS_EXPERIMENTS else "sfr"
 SAMPLE = experiments.sample if HAS_EXPERIMENTS else "flag0"
 ZOOMS = [0, 1, 2, 3]
+CROSS_VALIDATES_LIGHTGBM = bool(HAS_EXPERIMENTS and experiments.lightgbm and experiments.lightgbm.cross_validate)
 STUDY_ZOOMS = sorted(experiments.zooms) if HAS_EXPERIMENTS else []
 
 

@@ -37,7 +37,11 @@ rule train_lightgbm:
         metrics="<results>/runs/{target}/{sample}/lightgbm/{modality}/zoom{zoom}/{settings}/metrics.json",
         curve="<results>/runs/{target}/{sample}/lightgbm/{modality}/zoom{zoom}/{settings}/curve.csv",
         validation="<results>/runs/{target}/{sample}/lightgbm/{modality}/zoom{zoom}/{settings}/validation.parquet",
-        out_of_fold="<results>/runs/{target}/{sample}/lightgbm/{modality}/zoom{zoom}/{settings}/out_of_fold.parquet",
+        out_of_fold=(
+            "<results>/runs/{target}/{sample}/lightgbm/{modality}/zoom{zoom}/{settings}/out_of_fold.parquet"
+            if CROSS_VALIDATES_LIGHTGBM
+            else []
+        ),
         model="<results>/runs/{target}/{sample}/lightgbm/{modality}/zoom{zoom}/{settings}/model.txt",
     log:
         "<logs>/runs/{target}/{sample}/lightgbm/{modality}/zoom{zoom}/{settings}.log",

@@ -105,7 +105,7 @@ def test_cnn_starts_from_given_weights_and_says_so(tmp_path):
     save_file(vgg13_state(batch_norm=True), tmp_path / "vgg13.safetensors")
     data = small()
     photo = Data.from_arrays(data.images, None, data.target, np.full((40, 5, 8, 8), 0.2, dtype="f4"))
-    model = VGGNet12("photo", learning_rate=1e-12, epochs=1, weights=str(tmp_path / "vgg13.safetensors"))
+    model = VGGNet12("photo", batch_norm=True, weights=str(tmp_path / "vgg13.safetensors"))
     model._scaling = Scaling.fit(photo, "asinh")
     model._shape = {"side": 8, "n_samples": 0}
     model._network = model._new_network()

@@ -23,7 +23,7 @@ from hiss.models.train import load_part, run_experiment
 
 SETTINGS = {
     "decision_tree": {"max_depth": 3, "min_samples_leaf": 1},
-    "lightgbm": {"learning_rate": 0.1, "max_depth": 4, "rounds": 15},
+    "lightgbm": {"learning_rate": 0.1, "max_depth": 4, "rounds": 15, "cross_validate": True},
     "vggnet12": {"learning_rate": 1e-3, "width": 2, "epochs": 2},
 }
 FILES = {

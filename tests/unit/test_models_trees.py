@@ -60,7 +60,7 @@ def test_tree_of_a_fold_is_the_tree_of_its_subset():
 @pytest.mark.parametrize("kind", [DecisionTree, LightGBM])
 def test_out_of_fold_does_not_see_the_fold(kind):
     train, validation = spectra(200, 1), spectra(60, 2)
-    settings = {"rounds": 20} if kind is LightGBM else {"max_depth": 8}
+    settings = {"rounds": 20, "cross_validate": True} if kind is LightGBM else {"max_depth": 8}
     first, second = (kind("spectra", **settings) for _ in range(2))
     first.fit(train, validation)
     changed = Data(train.features, 0, np.where(FOLD == 2, 50.0, train.target))
@@ -111,7 +111,7 @@ def test_lightgbm_bins_once_for_all_folds(monkeypatch):
 
     monkeypatch.setattr(lgb.Dataset, "_lazy_init", counted)
     train, validation = spectra(200, 1), spectra(60, 2)
-    model = LightGBM("spectra", rounds=10)
+    model = LightGBM("spectra", rounds=10, cross_validate=True)
     model.fit(train, validation)
     model.out_of_fold(train, FOLD)
     assert constructed == [True, False]  # the training set, and the validation set in its bins

@@ -38,6 +38,8 @@ class LightGBM(Model):
         Most bins of a feature.
     rounds, early_stopping_rounds
         Most trees, and how many without a better validation RMSE end the fit.
+    cross_validate
+        Whether each training object is also predicted by a model that did not see its fold, at a fit's cost a fold.
     """
 
     name = "lightgbm"
@@ -54,6 +56,7 @@ class LightGBM(Model):
         max_bin: int = 255,
         rounds: int = 2000,
         early_stopping_rounds: int = 10,
+        cross_validate: bool = False,
         seed: int = 1,
         threads: int = 1,
     ) -> None:
@@ -66,6 +69,7 @@ class LightGBM(Model):
         self.max_bin = max_bin
         self.rounds = rounds
         self.early_stopping_rounds = early_stopping_rounds
+        self.cross_validate = cross_validate
 
     def _parameters(self, train: Data) -> dict[str, Any]:
         """Return LightGBM's parameters, with its two large buffers kept well below the features themselves.
@@ -87,6 +91,7 @@ class LightGBM(Model):
             "seed": self.seed,
             "deterministic": True,
             "force_col_wise": True,
+            "enable_bundle": False,  # pixels and samples are dense: there is nothing to bundle, and looking costs
             "num_threads": self.threads,
             "verbosity": -1,
         }
@@ -133,11 +138,13 @@ class LightGBM(Model):
         ]
         return np.concatenate([np.asarray(part, dtype=np.float64) for part in parts])
 
-    def out_of_fold(self, train: Data, fold: ArrayLike) -> NDArray[np.float64]:
+    def out_of_fold(self, train: Data, fold: ArrayLike) -> NDArray[np.float64] | None:
         """Return (n,) predictions of each object by a model of ``best_iteration`` trees grown without its fold.
 
-        The folds share the bins of the whole training set, which know no labels, and so cost one binning together.
+        None unless ``cross_validate`` asks for it. The folds share the bins of the whole training set, which know no labels, and so cost one binning together.
         """
+        if not self.cross_validate:
+            return None
         prediction = np.empty(len(train))
         parameters = self._parameters(train)
         for held_out in fold_parts(fold):

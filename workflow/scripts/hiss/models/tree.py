@@ -6,6 +6,7 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from sklearn.tree import DecisionTreeRegressor
 
 from hiss.errors import HissError
 from hiss.files import atomic, read_json, write_json
@@ -76,8 +77,6 @@ class DecisionTree(Model):
         return prediction
 
     def _grow(self, train: Data, weight: NDArray[np.float64] | None) -> Nodes:
-        from sklearn.tree import DecisionTreeRegressor
-
         learner = DecisionTreeRegressor(
             max_depth=self.max_depth, min_samples_leaf=self.min_samples_leaf, random_state=self.seed
         )
