@@ -28,7 +28,7 @@ check: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/snakefmt --check Snakefile rules
-	$(BIN)/snakemake --lint --configfile config/demo.yaml
+	for config in config/*.yaml; do $(BIN)/snakemake --lint --configfile $$config || exit 1; done
 
 format: setup
 	$(BIN)/ruff check --fix .

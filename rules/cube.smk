@@ -23,7 +23,7 @@ rule build_sparse:
         mem_mb=1200,
         mem_mb_per_cpu=600,
     params:
-        root=raw_root(),
+        root=raw_root,
         settings=settings.cube.model_dump_json(include={"image_fiber_arcsec"}),
     shell:
         "{resources.mpi} -n {resources.tasks} python {input.script:q} --ranks {resources.tasks}"

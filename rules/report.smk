@@ -69,8 +69,7 @@ rule plot_sample:
     resources:
         mem_mb=1500,
     params:
-        threshold=settings.sample.multi_object.threshold,
-        band=settings.sample.multi_object.band,
+        multi_object=settings.sample.multi_object.model_dump(include={"threshold", "band"}),
     script:
         "../workflow/scripts/plot_sample.py"
 

@@ -12,6 +12,5 @@ with job(snakemake.log[0]):
         snakemake.input.dense,
         snakemake.input.arrays,
         {name: read_table(snakemake.input[name]) for name in ("objects", "gaps", "missing", "multi_object")},
-        snakemake.params.threshold,
-        snakemake.params.band,
+        **snakemake.params.multi_object,
     )

@@ -170,7 +170,7 @@ class LightGBM(Grid):
     max_bin: int = Field(255, ge=2)
     rounds: Count = Field(2000, description="Most iterations; early stopping ends sooner.")
     early_stopping_rounds: Count = 10
-    cross_validate: bool = Field(False, description="Five-fold cross-validation of every setting, at a fit's cost a fold.")
+    cross_validate: bool = Field(False, description="Cross-validate every setting, at a fit's cost a fold.")
 
 
 class VGGNet12(Grid):

@@ -141,7 +141,8 @@ class LightGBM(Model):
     def out_of_fold(self, train: Data, fold: ArrayLike) -> NDArray[np.float64] | None:
         """Return (n,) predictions of each object by a model of ``best_iteration`` trees grown without its fold.
 
-        None unless ``cross_validate`` asks for it. The folds share the bins of the whole training set, which know no labels, and so cost one binning together.
+        None unless ``cross_validate`` asks for it. The folds share the bins of the whole training set, which know no
+        labels, and so cost one binning together.
         """
         if not self.cross_validate:
             return None
