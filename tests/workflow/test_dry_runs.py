@@ -23,7 +23,7 @@ def test_the_full_study_is_what_snakemake_takes_without_a_config(workspace):
     from .conftest import BIN
 
     done = subprocess.run(
-        [BIN / "snakemake", "--dry-run", "--quiet", "--cores", "1"],
+        [BIN / "snakemake", "--dry-run", "--cores", "1"],
         cwd=workspace.folder,
         capture_output=True,
         text=True,

@@ -9,6 +9,8 @@ import sys
 from functools import cache
 from pathlib import Path
 
+from hiss.progress import say
+
 # Open MPI on a laptop or in a container: root is allowed, there may be more ranks than cores, and jobs side by side
 # are not bound to the same core.
 _OPEN_MPI = {
@@ -28,7 +30,13 @@ def prepare_environment() -> None:
 
 @cache
 def parallel_hdf5() -> bool:
-    """Return whether h5py writes through MPI; asked of a process of its own, since importing it may start MPI."""
+    """Return whether h5py writes through MPI, and say so where it does not.
+
+    Asked of a process of its own, since importing it may start MPI.
+    """
     question = "import mpi4py; mpi4py.rc.initialize = False; import h5py; print(h5py.get_config().mpi)"
     answer = subprocess.run([sys.executable, "-c", question], capture_output=True, text=True, check=False)
-    return answer.stdout.strip() == "True"
+    parallel = answer.stdout.strip() == "True"
+    if not parallel:
+        say("This h5py has no MPI: the cube is built by one process. `make setup` says how to get one that has.")
+    return parallel

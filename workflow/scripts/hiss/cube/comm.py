@@ -58,13 +58,17 @@ class Alone:
 
 
 def world() -> Comm:
-    """Return MPI's world where h5py writes through MPI, else one process, and say so."""
+    """Return MPI's world where h5py writes through MPI, else one process."""
     if not h5py.get_config().mpi:
-        say("This h5py has no MPI: the cube is built by one process.")
         return Alone()
     from mpi4py import MPI
 
     return MPI.COMM_WORLD
+
+
+def ranks_of(comm: Comm) -> str:
+    """Return how many ranks there are, in words for a log."""
+    return f"on {comm.size} ranks" if comm.size > 1 else "in one process"
 
 
 def assert_ranks(comm: Comm, expected: int) -> None:

@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 
 from hiss.bands import BANDS, CUTOUT_SIZE
-from hiss.cube.comm import Comm, open_to_write
+from hiss.cube.comm import Comm, open_to_write, ranks_of
 from hiss.cube.dense_plan import DensePlan, plan_dense, target_spectra_table, target_table
 from hiss.cube.dense_tables import finish_dense
 from hiss.cube.layout import (
@@ -100,7 +100,7 @@ def build_dense(
                 )
             write_table(rejects, plan.rejects)
             say(
-                f"dense cube: {len(plan.targets)} targets on {comm.size} ranks; "
+                f"dense cube: {len(plan.targets)} targets {ranks_of(comm)}; "
                 f"{len(plan.rejects)} of {len(plan.spectra)} spectra set aside"
             )
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from hiss.bands import FRAME_SHAPE
-from hiss.cube.comm import Comm, open_to_write
+from hiss.cube.comm import Comm, open_to_write, ranks_of
 from hiss.cube.layout import (
     IMAGE_TABLE,
     IMAGE_TABLE_DTYPE,
@@ -118,7 +118,7 @@ def build_sparse(
             write_table(rejects, reject_table(unread))
             say(
                 f"sparse cube: {len(frames) - len(bad_frames)} frames and {len(spectra) - len(bad_spectra)} "
-                f"spectra on {comm.size} ranks; {len(unread)} files set aside"
+                f"spectra {ranks_of(comm)}; {len(unread)} files set aside"
             )
 
 
