@@ -18,6 +18,8 @@ debian_packages=(build-essential pkg-config openmpi-bin libopenmpi-dev libhdf5-o
 "$python" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null ||
     stop "Python 3.11 to 3.13 is needed and '$python' is not one; name one with: PYTHON=python3.12 make setup"
 
+case $PWD in *[[:space:]]*) stop "Snakemake cannot start an interpreter whose path has a space, and '$PWD' has one; move the folder" ;; esac
+
 wanted=$(cat requirements.lock envs/setup.sh | sha256sum | cut -d' ' -f1)-${HISS_SERIAL:-0}
 if [ -f $stamp ] && [ "$(cat $stamp)" = "$wanted" ]; then exit 0; fi
 
