@@ -13,7 +13,7 @@ LOCAL   := $(if $(SDSS),--config 'sky={"local": {"path": "$(SDSS)"}}')
 .PHONY: run setup test check format lock schema clean
 
 run: setup
-	@$(BIN)/snakemake --profile $(PROFILE) $(ARGS) --quiet rules host reason $(LOCAL) --configfile $(CONFIG)
+	@$(BIN)/snakemake --profile $(PROFILE) --cores all $(ARGS) --quiet rules host reason $(LOCAL) --configfile $(CONFIG)
 	@$(BIN)/python workflow/scripts/name_report.py $(CONFIG)
 
 setup:

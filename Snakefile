@@ -2,7 +2,7 @@
 # docs/architecture.md draws the picture; config/config.yaml is the study.
 from snakemake.utils import min_version
 
-min_version("9.0")
+min_version("9.27")
 
 if not workflow.config_settings.configfiles:
 

@@ -44,7 +44,8 @@ can_build() { [ -n "${HDF5_DIR:-}" ] && command -v mpicc >/dev/null || hdf5_name
 wants_mpi() { [ "${HISS_SERIAL:-0}" != 1 ]; }
 has_headers() { "$python" -c 'import os, sysconfig, sys; sys.exit(not os.path.exists(sysconfig.get_path("include") + "/Python.h"))'; }
 is_parallel() { $venv/bin/python -c 'import h5py, sys; sys.exit(not h5py.get_config().mpi)' 2>/dev/null; }
-can_make_venv() { [ -x $venv/bin/python ] || "$python" -c 'import ensurepip, venv' 2>/dev/null; }
+has_venv() { $venv/bin/python -m pip --version >/dev/null 2>&1; }
+can_make_venv() { has_venv || "$python" -c 'import ensurepip, venv' 2>/dev/null; }
 
 missing=()
 if wants_mpi && ! can_build; then missing+=("${debian_packages[@]}"); fi
@@ -65,11 +66,14 @@ if wants_mpi && ! can_build; then
 fi
 
 # ---- the virtual environment ----
-[ -x $venv/bin/python ] || "$python" -m venv $venv
+has_venv || "$python" -m venv --clear $venv  # a half-made one is made again
 pip() { $venv/bin/python -m pip --disable-pip-version-check -qq "$@"; }
 pinned() { grep -E "^($1)==" requirements.lock; }
 
-if wants_mpi && can_build && ! is_parallel; then
+if wants_mpi && can_build && ! has_headers; then
+    say "Python's headers are missing, without which h5py cannot be built: the cube will be built by one process."
+    say "For MPI ranks: sudo apt-get install python3-dev, then 'make setup' again."
+elif wants_mpi && can_build && ! is_parallel; then
     say "building h5py against parallel HDF5 (2 minutes) while the other packages are installed"
     pip install $(pinned 'numpy|mpi4py|cython|pkgconfig|setuptools|wheel|packaging')
     build=$(mktemp -d); trap 'rm -rf "$build"' EXIT

@@ -89,6 +89,31 @@ def runs_of_model(file):
     return paths
 
 
+# The file that holds a model, by the model's name.
+MODEL_FILE = {"decision_tree": "model.npz", "lightgbm": "model.txt", "vggnet12": "model.safetensors"}
+
+
+def models_of_runs(wildcards):
+    """An input function: the model of every training run of wildcards.model."""
+    return runs_of_model(MODEL_FILE[wildcards.model])(wildcards)
+
+
+def runs_at(file):
+    """An input function: that file of the training runs of wildcards.model, .modality and .zoom."""
+
+    def paths(wildcards):
+        here = (wildcards.model, wildcards.modality, int(wildcards.zoom))
+        return [results(f"{run.folder}/{file}") for run in RUNS if (run.model, run.modality, run.zoom) == here]
+
+    return paths
+
+
+def timed():
+    """The times of the selected setting of every model, modality and zoom."""
+    folders = dict.fromkeys((run.model, run.modality, run.zoom) for run in RUNS)
+    return [results(f"evaluation/times/{model}/{modality}/zoom{zoom}.csv") for model, modality, zoom in folders]
+
+
 def candidates(file):
     """An input function for late fusion: that file of the photo and spectra runs of wildcards.model and .zoom."""
 

@@ -57,6 +57,7 @@ rule evaluate_test:
         split=f"<results>/sample/{SAMPLE}/split.parquet",
         arrays=expand("<results>/sample/zoom{zoom}.h5", zoom=STUDY_ZOOMS),
         metrics=runs_of_model("metrics.json"),
+        models=models_of_runs,
         code=library("evaluate_test.py"),
     output:
         test="<results>/evaluation/test_{model}.parquet",
@@ -78,18 +79,18 @@ rule time_selected:
     input:
         selection="<results>/evaluation/selection.csv",
         split=f"<results>/sample/{SAMPLE}/split.parquet",
-        arrays=expand("<results>/sample/zoom{zoom}.h5", zoom=STUDY_ZOOMS),
-        metrics=runs_of_model("metrics.json"),
+        arrays="<results>/sample/zoom{zoom}.h5",
+        metrics=runs_at("metrics.json"),
         code=library("time_selected.py"),
     output:
-        times="<results>/evaluation/times_{model}.csv",
+        times="<results>/evaluation/times/{model}/{modality}/zoom{zoom}.csv",
     log:
-        "<logs>/evaluation/time_selected_{model}.log",
+        "<logs>/evaluation/times/{model}/{modality}/zoom{zoom}.log",
     benchmark:
-        "<benchmarks>/evaluation/time_selected_{model}.jsonl"
+        "<benchmarks>/evaluation/times/{model}/{modality}/zoom{zoom}.jsonl"
     conda:
         "../envs/report.yaml"
-    threads: workflow.cores
+    threads: 64  # more than there are is scaled down to all there are: nothing runs beside
     resources:
         mem_mb=training_memory,
     script:
@@ -99,7 +100,7 @@ rule time_selected:
 rule summarise:
     input:
         tests=expand("<results>/evaluation/test_{model}.parquet", model=MODELS),
-        times=expand("<results>/evaluation/times_{model}.csv", model=MODELS),
+        times=timed(),
         runs="<results>/evaluation/runs.csv",
         selection="<results>/evaluation/selection.csv",
         split=f"<results>/sample/{SAMPLE}/split.parquet",

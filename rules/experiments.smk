@@ -49,7 +49,7 @@ rule train_lightgbm:
         "<benchmarks>/runs/{target}/{sample}/lightgbm/{modality}/zoom{zoom}/{settings}.jsonl"
     conda:
         "../envs/trees.yaml"
-    threads: 2
+    threads: 1
     resources:
         mem_mb=training_memory,
     params:
@@ -75,7 +75,7 @@ rule train_cnn:
         "<benchmarks>/runs/{target}/{sample}/vggnet12/{modality}/zoom{zoom}/{settings}.jsonl"
     conda:
         "../envs/cnn.yaml"
-    threads: 2
+    threads: 1
     resources:
         mem_mb=training_memory,
     params:

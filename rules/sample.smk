@@ -118,6 +118,8 @@ rule find_multi_objects:
 
 rule make_ledger:
     input:
+        manifest="<results>/sky/manifest.parquet",
+        rejects="<results>/cube/rejects.parquet",
         sparse="<results>/cube/sparse.h5",
         dense="<results>/cube/dense.h5",
         objects="<results>/sample/objects.parquet",

@@ -35,8 +35,8 @@ class Outcome(NamedTuple):
     error: np.ndarray
     """(n_test,) prediction less truth."""
     n_features: int
-    bytes: int
-    """Of the training objects' features."""
+    work: int
+    """Features times trees: what a boosted fit has to look at."""
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +65,8 @@ def learned(name, settings, modality, zoom, train: Data, validation: Data, test:
     prediction = model.predict(test)
     told = ", ".join(f"{key} {value:.3f}" for key, value in scores(test.target, prediction).items())
     print(f"{name} {modality} zoom {zoom}: {told}; {train.features.shape[1]} features, fit {fit.seconds:.1f} s")
-    return Outcome(prediction - test.target, train.features.shape[1], train.features.nbytes)
+    work = train.features.shape[1] * max(1, len(model.curve))
+    return Outcome(prediction - test.target, train.features.shape[1], work)
 
 
 def rmse_difference(a: Outcome, b: Outcome, n_resamples: int = 2000) -> tuple[float, float]:
@@ -92,12 +93,10 @@ def test_early_fusion_beats_either_modality_alone(study, alone, zoom):
 
 
 @pytest.mark.parametrize("modality", MODALITIES)
-def test_each_zoom_costs_a_fraction_of_the_one_before(study, modality):
+def test_coarser_zooms_are_cheaper(study, modality):
+    """Fewer features must not be paid back in more trees; counted, since a time would depend on the machine."""
     for fine, coarse in pairwise(ZOOMS):
-        finer, coarser = (study["lightgbm", modality, zoom] for zoom in (fine, coarse))
-        least = {"photo": 4.0, "spectra": 2.0, "early": 2.5}[modality]
-        assert finer.n_features / coarser.n_features >= least
-        assert finer.bytes / coarser.bytes >= least
+        assert study["lightgbm", modality, coarse].work < 0.8 * study["lightgbm", modality, fine].work
 
 
 @pytest.mark.parametrize("modality", MODALITIES)

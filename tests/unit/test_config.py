@@ -58,6 +58,13 @@ def test_an_unknown_key_is_named_with_what_is_allowed_and_where():
         (STUDY | {"results": "/scratch"}, "results", "below the working directory"),
         (STUDY | {"results": "../elsewhere"}, "results", "below the working directory"),
         ({"sky": {"source": "local"}}, "sky", "sky.local.path"),
+        (STUDY | {"experiments": {"modalities": []}}, "experiments.modalities", "at least 1"),
+        (STUDY | {"experiments": {"vggnet12": {"zooms": []}}}, "experiments.vggnet12.zooms", "at least 1"),
+        (
+            STUDY | {"experiments": {"decision_tree": None, "lightgbm": None, "vggnet12": None}},
+            "experiments",
+            "every model is switched off",
+        ),
         ({}, "sky", "missing"),
         (STUDY | {"report": {"bootstrap": 3}}, "report.bootstrap", "greater than or equal to 100"),
     ],

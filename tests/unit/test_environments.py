@@ -61,7 +61,7 @@ def test_every_rule_s_environment_has_what_its_script_imports():
     standard = set(__import__("sys").stdlib_module_names)
     checked = 0
     for rules in (REPO / "rules").glob("*.smk"):
-        for rule in re.split(r"^rule ", rules.read_text(), flags=re.MULTILINE)[1:]:
+        for rule in re.split(r"^\s*rule ", rules.read_text(), flags=re.MULTILINE)[1:]:
             env = re.search(r"envs/(\w+)\.yaml", rule)
             script = re.search(r'library\("(\w+\.py)"\)', rule)
             if not env or not script:

@@ -58,6 +58,25 @@ def test_parquet_columns_carry_their_units(tmp_path):
     assert pq.read_schema(tmp_path / "t.parquet").field("ra").metadata == {b"unit": b"deg"}
 
 
+def test_parquet_carries_its_provenance(tmp_path):
+    import pyarrow.parquet as pq
+
+    record = {"inputs": {"arrays": "abc"}, "settings": {"seed": np.int64(1)}}
+    write_table(tmp_path / "t.parquet", pd.DataFrame({"ra": [1.0]}), record=record)
+    assert json.loads(pq.read_schema(tmp_path / "t.parquet").metadata[b"provenance"])["settings"] == {"seed": 1}
+    assert read_table(tmp_path / "t.parquet")["ra"].tolist() == [1.0]
+
+
+def test_what_a_killed_process_left_is_cleared_away(tmp_path):
+    stale, other = tmp_path / ".out[1].txt.123.part", tmp_path / ".out.txt.123.part"
+    stale.write_text("half")
+    other.write_text("another file's")
+    with atomic(tmp_path / "out[1].txt") as temporary:
+        temporary.write_text("whole")
+    assert not stale.exists()
+    assert other.exists()
+
+
 def test_json_takes_numpy_and_refuses_what_json_has_not(tmp_path):
     write_json(tmp_path / "a.json", {"n": np.int64(3), "x": np.float32(0.5), "v": np.arange(2)})
     assert json.loads((tmp_path / "a.json").read_text()) == {"n": 3, "x": 0.5, "v": [0, 1]}

@@ -107,7 +107,7 @@ def test_run_writes_its_folder(sample, tmp_path, model):
     assert metrics["n_features"] == 5 * 8 * 8 + 40
     assert set(metrics["time"]) == {"load_s", "fit_s", "cv_s", "predict_s", "predict_per_object_us"}
     assert set(metrics["provenance"]["inputs"]) == {"arrays", "split"}
-    assert metrics["peak_memory_mb"] > 10
+    assert 0 <= metrics["peak_memory_mb"] < 2000
     predicted = read_table(folder / "validation.parquet")
     held = split[split["split"] == "validation"]
     assert list(predicted) == ["target_id", "row", "truth", "prediction"]

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import h5py
 import numpy as np
 import pandas as pd
@@ -6,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays as np_arrays
 
-from hiss.cube.layout import SPECTRUM_TABLE, STAR_FORMATION_RATES
+from hiss.cube.layout import STAR_FORMATION_RATES
 from hiss.errors import HissError
-from hiss.sample.accounts import catalogue_counts, check_accounts
+from hiss.sample.accounts import Holdings, catalogue_keys, check_accounts, holdings
 from hiss.sample.clean import cleaned, selection
 from hiss.sample.gaps import find_gaps, gap_table, nan_runs
 from hiss.sample.ledger import check_ledger, make_ledger
@@ -134,17 +136,26 @@ def sample():
     missing = pd.DataFrame({"row": [0, 1, 2, 3, 4, 5], "zoom": 0, "fraction": [0, 0.5, 0.25, 0, 0, 0]})
     multi = pd.DataFrame(
         {"row": np.arange(6), "n_regions": [1, 1, 1, 2, 1, 1], "multi": [False] * 3 + [True] + [False] * 2}
-    )
+    ).assign(missing_pixels=0)
     return targets, objects, missing, multi
 
 
-def test_the_ledger_has_the_rows_of_the_thesis_and_adds_up(sample):
-    targets, objects, missing, multi = sample
+HELD = Holdings(catalogue=20, unlisted=3, absent=9, spectra=14, rejected=4, in_cube=10, repeats=2)
+
+
+def ledger_of(targets, objects, missing, multi, policy="reject", held=HELD):
     passes = selection(objects, missing, multi)
-    ledger = make_ledger(20, 3, targets, passes, "reject").set_index("key")
-    counts = {"catalogue": 23, "image_and_spectrum": 8, "avg_not_nan": 7, "avg_valid": 6, "flag0": 5, "gap_free": 4}
-    assert ledger["count"].to_dict() == counts | {"single_object": 3, "final": 3}
-    assert ledger["removed"].tolist() == [0, 15, 1, 1, 1, 1, 1, 0]
+    return make_ledger(held, targets, passes, len(cleaned(objects, passes, policy)), policy)
+
+
+def test_the_ledger_has_the_rows_of_the_thesis_and_adds_up(sample):
+    _, objects, missing, multi = sample
+    passes = selection(objects, missing, multi)
+    ledger = ledger_of(*sample).set_index("key")
+    counts = {"catalogue": 23, "on_disk": 14, "in_cube": 10, "image_and_spectrum": 8, "avg_not_nan": 7, "avg_valid": 6}
+    counts |= {"flag0": 5, "gap_free": 4, "whole_image": 4, "single_object": 3, "final": 3}
+    assert ledger["count"].to_dict() == counts
+    assert ledger["removed"].tolist() == [0, 9, 4, 2, 1, 1, 1, 1, 0, 1, 0]
     assert ledger.loc["flag0", "thesis"] == 16_841
     assert ledger.loc["flag0", "note"] == "FLAG != 0: 1 (thesis 13,911)"
     assert "does not say" in ledger.loc["single_object", "note"]
@@ -153,9 +164,9 @@ def test_the_ledger_has_the_rows_of_the_thesis_and_adds_up(sample):
 
 
 def test_several_objects_can_be_kept(sample):
-    targets, objects, missing, multi = sample
+    _, objects, missing, multi = sample
     passes = selection(objects, missing, multi)
-    ledger = make_ledger(20, 3, targets, passes, "keep").set_index("key")
+    ledger = ledger_of(*sample, policy="keep").set_index("key")
     assert ledger.loc["final", "count"] == len(cleaned(objects, passes, "keep")) == 4
     assert "1 with several kept" in ledger.loc["single_object", "note"]
 
@@ -166,27 +177,49 @@ def test_a_gap_at_a_coarse_zoom_counts(sample):
     assert not selection(objects, missing, multi)["gap_free"][0]
 
 
+def test_a_cutout_with_missing_pixels_is_no_sample_of_a_model(sample):
+    targets, objects, missing, multi = sample
+    multi = multi.assign(missing_pixels=[7, 0, 0, 0, 0, 0])
+    ledger = ledger_of(targets, objects, missing, multi).set_index("key")
+    assert ledger.loc["whole_image", "removed"] == 1
+    assert cleaned(objects, selection(objects, missing, multi), "reject")["row"].tolist() == [4, 5]
+
+
 def test_a_ledger_of_nothing(sample):
-    targets, objects, missing, multi = (table.iloc[:0] for table in sample)
-    ledger = make_ledger(107, 0, targets, selection(objects, missing, multi), "reject")
-    assert ledger["count"].tolist() == [107, 0, 0, 0, 0, 0, 0, 0]
+    nothing = Holdings(catalogue=107, unlisted=0, absent=107, spectra=0, rejected=0, in_cube=0, repeats=0)
+    ledger = ledger_of(*(table.iloc[:0] for table in sample), held=nothing)
+    assert ledger["count"].tolist() == [107] + [0] * 10
 
 
 def test_tables_of_different_arrays_stop(sample):
     targets, objects, missing, multi = sample
     with pytest.raises(HissError, match="different arrays"):
         selection(objects, missing, multi.iloc[:3])
-    with pytest.raises(HissError, match="3 rows and the cube 6 labelled"):
-        make_ledger(20, 0, targets, selection(objects, missing, multi).iloc[:3], "reject")
+    with pytest.raises(HissError, match="'FLAG = 0'"):
+        make_ledger(HELD, targets, selection(objects, missing, multi).iloc[:3], 3, "reject")
 
 
-def test_a_ledger_that_does_not_add_up_stops(sample):
+@pytest.mark.parametrize(
+    ("wrong", "step"),
+    [
+        ({"absent": 8}, "spectrum here"),
+        ({"rejected": 3}, "spectrum readable"),
+        ({"repeats": 1}, "image and spectrum available"),
+        ({"spectra": 15}, "spectrum here"),
+    ],
+)
+def test_a_miscount_stops_where_it_happened(sample, wrong, step):
+    with pytest.raises(HissError, match=step):
+        ledger_of(*sample, held=replace(HELD, **wrong))
+
+
+def test_a_sample_of_another_length_than_its_cuts_stops(sample):
     targets, objects, missing, multi = sample
-    ledger = make_ledger(20, 0, targets, selection(objects, missing, multi), "reject")
+    with pytest.raises(HissError, match="'final sample': 3 less 0 is not 2"):
+        make_ledger(HELD, targets, selection(objects, missing, multi), 2, "reject")
+    ledger = ledger_of(*sample)
     with pytest.raises(HissError, match="'AVG not NaN'"):
         check_ledger(ledger.assign(count=ledger["count"] + (ledger["key"] == "avg_not_nan")))
-    with pytest.raises(HissError, match="'image and spectrum available'"):
-        make_ledger(2, 0, targets, selection(objects, missing, multi), "reject")
 
 
 # ---- accounts ----
@@ -226,9 +259,12 @@ def test_a_lost_file_a_doubled_one_and_a_strange_one_stop(books):
         check_accounts(manifest, pd.concat([frames, frames.iloc[:1].assign(field=9)]), spectra, rejects)
 
 
-def test_spectra_that_the_catalogue_does_not_list_are_counted(tmp_path):
-    key = [("plate", "i8"), ("mjd", "i8"), ("fiber", "i8")]
+def test_rows_and_spectra_are_counted_each_from_its_own_table(tmp_path, books):
+    manifest, _, _, rejects = books
     with h5py.File(tmp_path / "sparse.h5", "w") as file:
-        file[STAR_FORMATION_RATES] = np.array([(1, 2, 3), (1, 2, 4)], dtype=key)
-        file[SPECTRUM_TABLE] = np.array([(1, 2, 3), (1, 2, 5), (7, 2, 4)], dtype=key)
-    assert catalogue_counts(tmp_path / "sparse.h5") == (2, 2)
+        key = [("avg", "f8"), ("plate", "i8"), ("mjd", "i8"), ("fiber", "i8")]
+        file[STAR_FORMATION_RATES] = np.array([(0, 266, 51602, 1), (0, 1, 2, 4), (0, 1, 2, 5)], dtype=key)
+    used = pd.DataFrame({"target_id": [0, 0, 1]})
+    assert holdings(manifest, catalogue_keys(tmp_path / "sparse.h5"), used, rejects) == Holdings(
+        catalogue=3, unlisted=1, absent=2, spectra=2, rejected=1, in_cube=3, repeats=1
+    )

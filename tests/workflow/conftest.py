@@ -32,7 +32,8 @@ class Workspace:
         return os.environ | {"NO_COLOR": "1", "XDG_CACHE_HOME": str(self.folder / ".cache")}
 
     def command(self, *arguments: str, config: str, profile: str = "profiles/default") -> list[str]:
-        return [str(BIN / "snakemake"), *arguments, "--profile", profile, "--configfile", config]
+        cores = [] if "slurm" in profile else ["--cores", "all"]
+        return [str(BIN / "snakemake"), *arguments, *cores, "--profile", profile, "--configfile", config]
 
     def run(
         self, *arguments: str, config: str, profile: str = "profiles/default", fails: bool = False, timeout: int = 1500

@@ -55,7 +55,12 @@ def test_bad_files_are_set_aside_and_the_ledger_adds_up(raw, tmp_path):
     assert "sky HDU" in reason[broken["no_sky"]]
     assert "zero length" in reason[broken["empty"]]
     accounts = json.loads((workspace.folder / RESULTS / "cube" / "accounts.json").read_text())
-    assert accounts
+    assert accounts["frames"] == {"manifest": 10, "in_cube": 8, "rejected": 2}
+    assert accounts["spectra"]["in_cube"] + accounts["spectra"]["rejected"] == accounts["spectra"]["manifest"]
+    ledger = pd.read_csv(workspace.folder / RESULTS / "sample" / "flag0" / "ledger.csv").set_index("key")
+    assert ledger.loc["on_disk", "count"] == accounts["spectra"]["manifest"]
+    assert ledger.loc["in_cube", "removed"] == accounts["spectra"]["rejected"]
+    assert (ledger["count"].diff().fillna(0) == -ledger["removed"]).all()
     manifest = pd.read_parquet(workspace.folder / RESULTS / "sky" / "manifest.parquet")
     frames_lost = rejects[(rejects.kind == "frame") & (rejects.stage == "sparse")]
     assert len(frames_lost) == 2

@@ -1,5 +1,7 @@
 """Every shipped config and profile plans; the plan is the one the study asks for; the workflow lints."""
 
+import re
+
 import pytest
 
 from .conftest import make_workspace
@@ -39,12 +41,26 @@ def test_the_demo_plans(workspace):
     assert {"train_tree", "train_lightgbm", "train_cnn", "fuse_late", "evaluate_test", "write_report"} <= set(plan)
 
 
+def jobs_of(text: str, rule: str) -> list[str]:
+    """Return what a dry run prints of each job of a rule."""
+    return re.findall(rf"^rule {rule}:\n((?: .*\n)+)", text, re.MULTILINE)
+
+
 @pytest.mark.parametrize("config", ["config/config.yaml", "config/demo.yaml"])
-def test_the_slurm_profile_plans(workspace, config):
-    text = workspace.run("--dry-run", config=config, profile="profiles/slurm")
-    assert "train_cnn" in text
-    assert "amdgpufast" in text
-    assert "mpi=srun" in text
+def test_the_slurm_profile_sends_each_job_where_it_belongs(workspace, config):
+    # A dry run thinks of one core unless told; a run that submits has no such limit.
+    text = workspace.run("--dry-run", "--cores", "64", config=config, profile="profiles/slurm")
+    for rule in ("train_cnn", "train_lightgbm", "train_tree", "time_selected", "evaluate_test"):
+        jobs = jobs_of(text, rule)
+        assert jobs
+        for job in jobs:
+            wants_gpu = rule == "train_cnn" or "model=vggnet12" in job
+            assert ("gres=gpu:1" in job) == wants_gpu, job
+            assert f"slurm_partition={'amdgpufast' if wants_gpu else 'amdfast'}," in job, job
+    for rule in ("train_cnn", "train_lightgbm", "time_selected"):
+        assert all("threads: 8" in job for job in jobs_of(text, rule)), "profiles/default must not be laid over it"
+    for rule in ("build_sparse", "build_dense"):
+        assert all("mpi=srun" in job and "tasks=16" in job for job in jobs_of(text, rule))
 
 
 def test_a_wrong_key_stops_before_anything_runs(workspace):

@@ -2,6 +2,7 @@
 
 from hiss.evaluation.test import folders_of, predict_test, zooms_of
 from hiss.files import read_table, write_table
+from hiss.provenance import job_record
 from hiss.script import job
 
 with job(snakemake.log[0]):
@@ -12,4 +13,4 @@ with job(snakemake.log[0]):
         zooms_of(snakemake.input.arrays),
         read_table(snakemake.input.split),
     )
-    write_table(snakemake.output.test, table, {"truth": "dex", "prediction": "dex"})
+    write_table(snakemake.output.test, table, {"truth": "dex", "prediction": "dex"}, record=job_record(snakemake))

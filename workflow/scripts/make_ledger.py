@@ -2,7 +2,8 @@
 
 from hiss.files import read_table, write_table
 from hiss.progress import say
-from hiss.sample.accounts import catalogue_counts
+from hiss.provenance import job_record
+from hiss.sample.accounts import catalogue_keys, holdings, target_spectra
 from hiss.sample.clean import cleaned, selection
 from hiss.sample.export import OBJECT_UNITS, targets_table
 from hiss.sample.ledger import make_ledger
@@ -13,7 +14,14 @@ with job(snakemake.log[0]):
     objects = read_table(snakemake.input.objects)
     passes = selection(objects, read_table(snakemake.input.missing), read_table(snakemake.input.multi))
     targets = targets_table(snakemake.input.dense)
-    ledger = make_ledger(*catalogue_counts(snakemake.input.sparse), targets, passes, policy)
-    write_table(snakemake.output.cleaned, cleaned(objects, passes, policy), units=OBJECT_UNITS)
+    clean = cleaned(objects, passes, policy)
+    held = holdings(
+        read_table(snakemake.input.manifest),
+        catalogue_keys(snakemake.input.sparse),
+        target_spectra(snakemake.input.dense),
+        read_table(snakemake.input.rejects),
+    )
+    ledger = make_ledger(held, targets, passes, len(clean), policy)
+    write_table(snakemake.output.cleaned, clean, units=OBJECT_UNITS, record=job_record(snakemake))
     write_table(snakemake.output.ledger, ledger)
     say(ledger[["step", "count", "removed"]].to_string(index=False))

@@ -3,9 +3,10 @@
 from hiss.cube.rejects import merge_rejects
 from hiss.files import write_table
 from hiss.progress import say
+from hiss.provenance import job_record
 from hiss.script import job
 
 with job(snakemake.log[0]):
     rejects = merge_rejects([snakemake.input.sparse, snakemake.input.dense])
-    write_table(snakemake.output.rejects, rejects)
+    write_table(snakemake.output.rejects, rejects, record=job_record(snakemake))
     say(f"{len(rejects)} inputs are set aside")

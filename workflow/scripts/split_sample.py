@@ -2,6 +2,7 @@
 
 from hiss.files import read_table, write_table
 from hiss.progress import say
+from hiss.provenance import job_record
 from hiss.sample.split import SIDES, make_split
 from hiss.script import job
 
@@ -14,5 +15,5 @@ with job(snakemake.log[0]):
         bins=settings["bins"],
         seed=settings["seed"],
     )
-    write_table(snakemake.output.split, split, units={"avg": "log10(M_sun/yr)"})
+    write_table(snakemake.output.split, split, units={"avg": "log10(M_sun/yr)"}, record=job_record(snakemake))
     say(", ".join(f"{(split['split'] == side).sum()} in {side}" for side in SIDES))

@@ -177,7 +177,7 @@ class VGGNet12(Grid):
     """The CNN's grid and its fixed settings."""
 
     learning_rate: list[Positive] = Field([1e-6, 3e-6, 1e-5, 3e-5, 1e-4], min_length=1)
-    zooms: list[Zoom] | None = Field(None, description="Zooms of the CNN where they are not all of the study's.")
+    zooms: list[Zoom] | None = Field(None, min_length=1, description="Zooms of the CNN, where not all of the study's.")
     epochs: Count = 300
     patience: Count = 30
     batch_size: Count = 64
@@ -194,7 +194,7 @@ class Experiments(Section):
 
     target: Literal["sfr"] = "sfr"
     sample: Literal["flag0"] = "flag0"
-    modalities: list[Literal["photo", "spectra", "early"]] = Field(["photo", "spectra", "early"])
+    modalities: list[Literal["photo", "spectra", "early"]] = Field(["photo", "spectra", "early"], min_length=1)
     zooms: list[Zoom] = Field([0, 1, 2, 3], min_length=1)
     seed: int = 1
     decision_tree: DecisionTree | None = DecisionTree()
@@ -205,6 +205,8 @@ class Experiments(Section):
     def _is_a_study(self) -> "Experiments":
         _unique(self.modalities)
         _unique(self.zooms)
+        if not (self.decision_tree or self.lightgbm or self.vggnet12):
+            raise ValueError("every model is switched off; to stop at the sample say experiments: null")
         if self.vggnet12 and not set(self.vggnet12.zooms or []) <= set(self.zooms):
             raise ValueError("vggnet12.zooms must be among experiments.zooms")
         return self

@@ -5,6 +5,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from glob import escape
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,13 @@ import pandas as pd
 def atomic(path: Path | str) -> Iterator[Path]:
     """Give a temporary path beside ``path``, renamed to it on success and removed on failure.
 
-    The data are on disk before the rename, so that a crash leaves the old file or the new one.
+    The data are on disk before the rename, so that a crash leaves the old file or the new one. What a killed
+    process left there is cleared away first: a file has one writer.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
+    for stale in path.parent.glob(f".{escape(path.name)}.*.part"):
+        stale.unlink(missing_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         yield temporary
@@ -55,25 +59,32 @@ def read_json(path: Path | str) -> Any:
     return json.loads(Path(path).read_text())
 
 
-def write_table(path: Path | str, table: pd.DataFrame, units: Mapping[str, str] | None = None) -> None:
+def write_table(
+    path: Path | str,
+    table: pd.DataFrame,
+    units: Mapping[str, str] | None = None,
+    record: Mapping[str, Any] | None = None,
+) -> None:
     """Write a table as ``.parquet`` or ``.csv`` by the path's suffix, atomically, without its index.
 
     Parameters
     ----------
     units
         Unit of each column that has one; kept in a Parquet column's metadata under ``unit``.
+    record
+        Provenance; kept in a Parquet file's metadata under ``provenance``.
     """
     path = Path(path)
     with atomic(path) as temporary:
         if path.suffix == ".csv":
             table.to_csv(temporary, index=False)
         elif path.suffix == ".parquet":
-            _write_parquet(temporary, table, units or {})
+            _write_parquet(temporary, table, units or {}, record)
         else:
             raise ValueError(f"{path}: a table is written as .parquet or .csv")
 
 
-def _write_parquet(path: Path, table: pd.DataFrame, units: Mapping[str, str]) -> None:
+def _write_parquet(path: Path, table: pd.DataFrame, units: Mapping[str, str], record: Mapping[str, Any] | None) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -81,7 +92,10 @@ def _write_parquet(path: Path, table: pd.DataFrame, units: Mapping[str, str]) ->
     fields = [
         field.with_metadata({"unit": units[field.name]}) if field.name in units else field for field in arrow.schema
     ]
-    pq.write_table(arrow.cast(pa.schema(fields, metadata=arrow.schema.metadata)), path)
+    metadata = dict(arrow.schema.metadata or {})
+    if record is not None:
+        metadata[b"provenance"] = json.dumps(record, sort_keys=True, default=_plain).encode()
+    pq.write_table(arrow.cast(pa.schema(fields, metadata=metadata)), path)
 
 
 def read_table(path: Path | str) -> pd.DataFrame:

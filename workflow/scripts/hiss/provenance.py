@@ -40,6 +40,18 @@ def provenance(
     }
 
 
+def job_record(snakemake: Any) -> dict[str, Any]:
+    """Return the record of what a rule's script writes, from the inputs, parameters and wildcards it was given."""
+    named = {name: value for name, value in snakemake.input.items() if name not in ("code", "script")}
+    inputs = {
+        name if isinstance(value, str) else f"{name}[{place}]": path
+        for name, value in named.items()
+        for place, path in enumerate([value] if isinstance(value, str) else value)
+    }
+    settings = {**dict(snakemake.params.items()), **dict(snakemake.wildcards.items())}
+    return provenance(inputs, settings, snakemake.input.code)
+
+
 def _identity(path: Path) -> str:
     if path.suffix == ".h5":
         import h5py

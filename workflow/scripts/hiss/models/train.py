@@ -56,6 +56,7 @@ def run_experiment(
         What metrics.json holds.
     """
     folder = Path(folder)
+    start_up = peak_memory_mb()
     model = build(kind, run["settings"], run["modality"], int(run["seed"]), threads)
     table = read_table(split)
     with Stopwatch() as load:
@@ -90,7 +91,7 @@ def run_experiment(
             "predict_s": predict.seconds,
             "predict_per_object_us": 1e6 * predict.seconds / len(validation.data),
         },
-        "peak_memory_mb": peak_memory_mb(),
+        "peak_memory_mb": peak_memory_mb() - start_up,
         "threads": threads,
         "provenance": provenance({"arrays": arrays, "split": split}, run, code),
     }

@@ -81,7 +81,7 @@ def runtime_of_model(metrics: pd.DataFrame, model: str) -> Drawn:
     quantities = {
         "fit_s": "fit [s]",
         "predict_s": "predict the validation set [s]",
-        "peak_memory_mb": "peak memory [MB]",
+        "peak_memory_mb": "memory above start-up [MB]",
     }
     figure, axes = panels(1, 3, 2.7)
     for axis, (column, label) in zip(axes, quantities.items(), strict=True):

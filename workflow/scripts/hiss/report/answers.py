@@ -81,7 +81,7 @@ def _best(metrics: pd.DataFrame, best: Row) -> list[str]:
     ]
     if np.isfinite(best["r2_ceiling"]):
         ceiling = best["r2_ceiling"]
-        sentences.append(_about_ceiling(ceiling, best["r2"]))
+        sentences.append(_about_ceiling(ceiling, best["r2_low"]))
     lowest = _lowest(metrics, "rmse")
     if any(lowest[name] != best[name] for name in ("model", "modality", "zoom")):
         sentences.append(
@@ -97,14 +97,14 @@ def _best(metrics: pd.DataFrame, best: Row) -> list[str]:
     return sentences
 
 
-def _about_ceiling(ceiling: float, reached: float) -> str:
+def _about_ceiling(ceiling: float, at_least: float) -> str:
     """Say what the label's own width allows, and what it means to be above it."""
     if ceiling <= 0:
         return "The label's own width (P16 to P84) is larger than the spread of the labels in this test set."
     text = f"Were the label's own width (P16 to P84) all noise, a perfect predictor would reach an R² of {ceiling:.2f}"
-    if reached <= ceiling:
+    if at_least <= ceiling:
         return f"{text}."
-    return f"{text}; that more is reached shows that AVG scatters less between like galaxies than its width says."
+    return f"{text}; the interval lies above it, so AVG scatters less between like galaxies than its width says."
 
 
 def verdict(row: Row, a: str, b: str) -> str:

@@ -175,7 +175,8 @@ def runtime_table(metrics: pd.DataFrame, model: str) -> Table:
     ]
     note = (
         "Wall-clock time of the selected setting, fitted once more with nothing beside it, reading apart; "
-        "late fusion costs its two parts together."
+        "memory is what training added to start-up. Late fusion takes the time of both its parts and the memory of the "
+        "larger one."
     )
     return Table(f"{model_name(model)}: what the selected runs cost", columns, rows, note)
 

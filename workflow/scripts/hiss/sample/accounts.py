@@ -1,5 +1,6 @@
 """Nothing silent: every raw file is in the cube or among the rejects, and a rule asserts it."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -7,7 +8,7 @@ import h5py
 import pandas as pd
 
 from hiss.cube.hdf5 import to_table
-from hiss.cube.layout import IMAGE_TABLE, SPECTRUM_TABLE, STAR_FORMATION_RATES, TARGET_SPECTRA
+from hiss.cube.layout import IMAGE_TABLE, STAR_FORMATION_RATES, TARGET_SPECTRA
 from hiss.errors import HissError
 
 FRAME_ID: Final = ["run", "camcol", "field", "band"]
@@ -88,11 +89,54 @@ def target_spectra(dense: Path | str) -> pd.DataFrame:
         return to_table(file[TARGET_SPECTRA][:])
 
 
-def catalogue_counts(sparse: Path | str) -> tuple[int, int]:
-    """Return the rows of the SFR catalogue, and the spectra of the sparse cube that it does not list."""
+@dataclass(frozen=True)
+class Holdings:
+    """What the ledger starts from: how many rows and spectra there are before there are objects."""
+
+    catalogue: int
+    """Rows of the SFR catalogue."""
+    unlisted: int
+    """Spectra of the manifest that the catalogue does not list."""
+    absent: int
+    """Rows of the catalogue without a spectrum in the manifest."""
+    spectra: int
+    """Spectra of the manifest."""
+    rejected: int
+    """Spectra among the rejects."""
+    in_cube: int
+    """Spectra of the dense cube's targets."""
+    repeats: int
+    """Of these, those beyond the first of their target."""
+
+
+def holdings(
+    manifest: pd.DataFrame, catalogue: pd.DataFrame, target_spectra: pd.DataFrame, rejects: pd.DataFrame
+) -> Holdings:
+    """Count rows and spectra, each from its own table.
+
+    Parameters
+    ----------
+    manifest, rejects
+        As written by the build.
+    catalogue
+        ``plate mjd fiber`` of every row of the SFR catalogue.
+    target_spectra
+        ``dense_cube/target_spectra``.
+    """
+    files = manifest[manifest["kind"] == "spectrum"]
+    listed, here = _keys(catalogue, SPECTRUM_ID), _keys(files, SPECTRUM_ID)
+    return Holdings(
+        catalogue=len(catalogue),
+        unlisted=int((~here.isin(listed)).sum()),
+        absent=int((~listed.isin(here)).sum()),
+        spectra=len(files),
+        rejected=int((rejects["kind"] == "spectrum").sum()),
+        in_cube=len(target_spectra),
+        repeats=int(target_spectra["target_id"].duplicated().sum()),
+    )
+
+
+def catalogue_keys(sparse: Path | str) -> pd.DataFrame:
+    """Return ``plate mjd fiber`` of every row of the SFR catalogue in the sparse cube."""
     with h5py.File(sparse, "r") as file:
-        catalogue = to_table(file[STAR_FORMATION_RATES][:])
-        spectra = to_table(file[SPECTRUM_TABLE][:])
-    catalogue = catalogue.rename(columns=str.lower).rename(columns={"plateid": "plate", "fiberid": "fiber"})
-    unlisted = ~_keys(spectra, SPECTRUM_ID).isin(_keys(catalogue, SPECTRUM_ID))
-    return len(catalogue), int(unlisted.sum())
+        return to_table(file[STAR_FORMATION_RATES].fields(SPECTRUM_ID)[:])

@@ -19,7 +19,8 @@ def selection(objects: pd.DataFrame, missing: pd.DataFrame, multi: pd.DataFrame)
     Returns
     -------
     DataFrame
-        ``flag0`` (FLAG = 0), ``gap_free`` (no NaN flux at any zoom), ``single`` (one region in the cutout).
+        ``flag0`` (FLAG = 0), ``gap_free`` (no NaN flux at any zoom), ``whole`` (no pixel of the cutout without a
+        flux), ``single`` (one region in the cutout).
     """
     n = len(objects)
     if len(multi) != n or not np.array_equal(objects["row"], np.arange(n)):
@@ -28,7 +29,10 @@ def selection(objects: pd.DataFrame, missing: pd.DataFrame, multi: pd.DataFrame)
     gap_free[missing.loc[missing["fraction"] > 0, "row"].to_numpy()] = False
     single = np.ones(n, dtype=bool)
     single[multi.loc[multi["multi"].to_numpy(dtype=bool), "row"].to_numpy()] = False
-    return pd.DataFrame({"flag0": objects["flag"].to_numpy() == 0, "gap_free": gap_free, "single": single})
+    whole = np.ones(n, dtype=bool)
+    whole[multi.loc[multi["missing_pixels"] > 0, "row"].to_numpy()] = False
+    flag0 = objects["flag"].to_numpy() == 0
+    return pd.DataFrame({"flag0": flag0, "gap_free": gap_free, "whole": whole, "single": single})
 
 
 def cleaned(objects: pd.DataFrame, passes: pd.DataFrame, policy: str) -> pd.DataFrame:
@@ -41,5 +45,5 @@ def cleaned(objects: pd.DataFrame, passes: pd.DataFrame, policy: str) -> pd.Data
     policy
         ``reject`` or ``keep`` cutouts with more than one object.
     """
-    chosen = passes["flag0"] & passes["gap_free"] & (passes["single"] | (policy == "keep"))
+    chosen = passes["flag0"] & passes["gap_free"] & passes["whole"] & (passes["single"] | (policy == "keep"))
     return objects.loc[chosen.to_numpy(dtype=bool), CLEAN_COLUMNS].reset_index(drop=True)

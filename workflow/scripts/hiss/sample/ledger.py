@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 
 from hiss.errors import HissError
-from hiss.sdss.labels import is_label
+from hiss.sample.accounts import Holdings
+from hiss.sdss.labels import NO_SFR, is_label
 
 COLUMNS = ["step", "key", "count", "removed", "thesis", "note"]
 
@@ -16,25 +17,26 @@ class _Step:
     step: str
     key: str
     count: int
+    removed: int
     thesis: int | None = None
     note: str = ""
 
 
-def make_ledger(
-    n_catalogue: int, n_unlisted: int, targets: pd.DataFrame, passes: pd.DataFrame, policy: str
-) -> pd.DataFrame:
+def make_ledger(held: Holdings, targets: pd.DataFrame, passes: pd.DataFrame, n_final: int, policy: str) -> pd.DataFrame:
     """Return the ledger, one row a step; each count is the one before less ``removed``.
+
+    What is left and what is removed are counted apart, so that their agreement says something.
 
     Parameters
     ----------
-    n_catalogue
-        Rows of the SFR catalogue.
-    n_unlisted
-        Spectra of this sky that the catalogue does not list.
+    held
+        Rows and spectra before there are objects.
     targets
         ``dense_cube/targets``.
     passes
         `hiss.sample.clean.selection` of the labelled targets.
+    n_final
+        Objects of the cleaned sample.
     policy
         ``reject`` or ``keep`` cutouts with more than one object.
 
@@ -43,63 +45,65 @@ def make_ledger(
     HissError
         The steps do not add up.
     """
-    avg = targets["avg"].to_numpy(dtype=float)
-    flag0 = passes["flag0"].to_numpy(dtype=bool)
-    gap_free = flag0 & passes["gap_free"].to_numpy(dtype=bool)
-    single = gap_free & passes["single"].to_numpy(dtype=bool)
-    several = int((gap_free & ~single).sum())
-    final = single if policy == "reject" else gap_free
-    if len(passes) != is_label(avg).sum():
-        raise HissError(
-            f"the sample has {len(passes)} rows and the cube {is_label(avg).sum()} labelled targets; make both again"
-        )
-    return _table(
-        [
-            _Step(
-                "initial SDSS SFR catalogue",
-                "catalogue",
-                n_catalogue + n_unlisted,
-                4_851_200,
-                f"{n_catalogue:,} rows of the catalogue and {n_unlisted:,} spectra of this sky that it does not list; "
-                "the thesis, too, counts spectra (of DR14) joined with it: MPA-JHU's DR7 has 927,552 rows",
-            ),
-            _Step(
-                "image and spectrum available",
-                "image_and_spectrum",
-                len(targets),
-                151_190,
-                "targets of the dense cube; from here on the spectra of one object count once",
-            ),
-            _Step("AVG not NaN", "avg_not_nan", int(np.isfinite(avg).sum()), 34_613),
-            _Step("AVG != -99", "avg_valid", len(passes), 30_752),
-            _Step(
-                "FLAG = 0",
-                "flag0",
-                int(flag0.sum()),
-                16_841,
-                f"FLAG != 0: {int((~flag0).sum()):,} (thesis 13,911)",
-            ),
-            _Step("gap-free spectrum", "gap_free", int(gap_free.sum()), 11_179, "no NaN flux at any zoom"),
-            _Step(
-                "one object in the cutout",
-                "single_object",
-                int(final.sum()),
-                None,
-                f"{several:,} with several {'cut' if policy == 'reject' else 'kept, as the config says'}; "
-                "the thesis does not say where this cut falls: here it is the last",
-            ),
-            _Step("final sample", "final", int(final.sum()), 11_179),
-        ]
-    )  # fmt: skip
-
-
-def _table(steps: list[_Step]) -> pd.DataFrame:
-    table = pd.DataFrame([(s.step, s.key, s.count, 0, s.thesis, s.note) for s in steps], columns=COLUMNS).astype(
-        {"thesis": "Int64"}
-    )
-    table["removed"] = -table["count"].diff().fillna(0).astype(np.int64)
+    table = pd.DataFrame([vars(step) for step in _of_spectra(held, targets) + _of_objects(passes, policy, n_final)])
+    table = table[COLUMNS].astype({"thesis": "Int64"})
     check_ledger(table)
     return table
+
+
+def _of_spectra(held: Holdings, targets: pd.DataFrame) -> list[_Step]:
+    avg = targets["avg"].to_numpy(dtype=float)
+    return [
+        _Step(
+            "initial SDSS SFR catalogue",
+            "catalogue",
+            held.catalogue + held.unlisted,
+            0,
+            4_851_200,
+            f"{held.catalogue:,} rows of the catalogue and {held.unlisted:,} spectra that it does not list; "
+            "the thesis, too, counts spectra (of DR14) joined with it: MPA-JHU's DR7 has 927,552 rows",
+        ),
+        _Step("spectrum here", "on_disk", held.spectra, held.absent, None, "removed: rows without a file"),
+        _Step(
+            "spectrum readable, cutout whole in five bands",
+            "in_cube",
+            held.in_cube,
+            held.rejected,
+            None,
+            "removed: spectra among the rejects, each with its reason",
+        ),
+        _Step(
+            "image and spectrum available",
+            "image_and_spectrum",
+            len(targets),
+            held.repeats,
+            151_190,
+            "targets of the dense cube; from here on the spectra of one object count once",
+        ),
+        _Step("AVG not NaN", "avg_not_nan", int(np.isfinite(avg).sum()), int(np.isnan(avg).sum()), 34_613),
+        _Step("AVG != -99", "avg_valid", int(is_label(avg).sum()), int((avg == NO_SFR).sum()), 30_752),
+    ]
+
+
+def _of_objects(passes: pd.DataFrame, policy: str, n_final: int) -> list[_Step]:
+    steps = []
+    left = np.ones(len(passes), dtype=bool)
+
+    def cut(step: str, key: str, column: str, thesis: int | None = None, note: str = "", apply: bool = True) -> None:
+        nonlocal left
+        fails = left & ~passes[column].to_numpy(dtype=bool)
+        left = left & ~fails if apply else left
+        removed = int(fails.sum())
+        steps.append(_Step(step, key, int(left.sum()), removed if apply else 0, thesis, note.format(removed)))
+
+    cut("FLAG = 0", "flag0", "flag0", 16_841, "FLAG != 0: {:,} (thesis 13,911)")
+    cut("gap-free spectrum", "gap_free", "gap_free", 11_179, "no NaN flux at any zoom")
+    cut("image without missing pixels", "whole_image", "whole")
+    reject = policy == "reject"
+    note = f"{{:,}} with several {'cut' if reject else 'kept, as the config says'}; "
+    note += "the thesis does not say where this cut falls: here it is the last"
+    cut("one object in the cutout", "single_object", "single", None, note, apply=reject)
+    return [*steps, _Step("final sample", "final", n_final, 0, 11_179)]
 
 
 def check_ledger(table: pd.DataFrame) -> None:
@@ -108,5 +112,8 @@ def check_ledger(table: pd.DataFrame) -> None:
     before = np.concatenate([count[:1], count[:-1]])
     wrong = np.flatnonzero((count != before - removed) | (removed < 0) | (count < 0))
     if len(wrong):
-        step = table["step"].iloc[int(wrong[0])]
-        raise HissError(f"the ledger does not add up at '{step}'; build the cube and the sample again")
+        step = int(wrong[0])
+        raise HissError(
+            f"the ledger does not add up at '{table['step'].iloc[step]}': {before[step]:,} less {removed[step]:,} "
+            f"is not {count[step]:,}; delete the results' cube and sample folders and build them again"
+        )

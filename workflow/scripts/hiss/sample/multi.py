@@ -34,12 +34,15 @@ def count_regions(images: np.ndarray, threshold: float) -> np.ndarray:
 
 
 def find_multi_objects(arrays: Path | str, threshold: float, band: str) -> pd.DataFrame:
-    """Return ``row n_regions multi`` of every cutout of the sample's arrays.
+    """Return ``row n_regions multi missing_pixels`` of every cutout of the sample's arrays.
 
-    The band's cutout is scaled to its own range, so that colour does not decide; one object is one region.
+    The band's cutout is scaled to its own range, so that colour does not decide; one object is one region. Missing
+    pixels are those of any band without a flux.
     """
-    counts = [count_regions(block, threshold) for _, block in read_blocks(arrays, "images", BAND_INDEX[band])]
-    n_regions = np.concatenate([np.empty(0, dtype=np.int64), *counts])
-    return pd.DataFrame(
-        {"row": np.arange(len(n_regions), dtype=np.int64), "n_regions": n_regions, "multi": n_regions > 1}
-    )
+    n_regions, missing = [np.empty(0, dtype=np.int64)], [np.empty(0, dtype=np.int64)]
+    for _, block in read_blocks(arrays, "images"):
+        n_regions.append(count_regions(block[:, BAND_INDEX[band]], threshold))
+        missing.append((~np.isfinite(block)).sum(axis=(1, 2, 3)))
+    table = pd.DataFrame({"n_regions": np.concatenate(n_regions)})
+    table.insert(0, "row", np.arange(len(table), dtype=np.int64))
+    return table.assign(multi=table["n_regions"] > 1, missing_pixels=np.concatenate(missing))

@@ -136,9 +136,10 @@ def _truth(placed: pd.DataFrame, spectra: pd.DataFrame) -> pd.DataFrame:
     hidden = [name for name in placed.columns if name.startswith("flux_")]
     truth = placed.drop(columns=[*hidden, "x", "y", "mag"], errors="ignore")
     of_object = spectra.sort_values(["boss", "repeat"], kind="stable").groupby("object")
-    first = of_object[["plate", "mjd", "fiber", "objid"]].first().reindex(truth["object"])
+    first = of_object[["plate", "mjd", "fiber", "objid"]].first()
+    first = first.reindex(truth["object"], fill_value=-1)  # filled at once: a float does not hold an objID
     for name in first:
-        truth[name] = first[name].fillna(-1).astype(np.int64).to_numpy()
+        truth[name] = first[name].astype(np.int64).to_numpy()
     truth["n_spectra"] = of_object.size().reindex(truth["object"], fill_value=0).to_numpy()
     flags = pd.DataFrame(
         {
