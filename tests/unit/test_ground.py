@@ -37,7 +37,7 @@ def test_a_failed_rewrite_leaves_the_old_file(tmp_path):
 def test_a_full_disk_leaves_nothing_half_written(tmp_path):
     table = pd.DataFrame({"a": np.arange(3)})
     path = tmp_path / "table.csv"
-    with pytest.raises(OSError, match="No space"), atomic(path) as temporary:
+    with pytest.raises(HissError, match="GB are free there: make room"), atomic(path) as temporary:
         temporary.symlink_to("/dev/full")
         table.to_csv(temporary)
     assert list(tmp_path.iterdir()) == []

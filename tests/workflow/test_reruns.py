@@ -1,5 +1,7 @@
 """What is redone after an edit, a killed job, a lost file: that, what depends on it, and nothing else."""
 
+import subprocess
+
 from .conftest import kill, processes, wait_for
 
 CONFIG = "config/small.yaml"
@@ -62,6 +64,19 @@ def test_a_rank_killed_in_the_cube_build_leaves_nothing_that_looks_finished(smal
     assert "simulate_sky" not in text
     assert (cube / "sparse.h5").exists()
     assert not list(cube.glob(".sparse.h5*")), "what the killed run left behind is cleared away"
+
+
+def test_a_full_disk_says_so_and_leaves_nothing(small, copy_of):
+    """A limit on the size of files stands for the disk: writing fails in the same way, root or not."""
+    workspace = copy_of(small)
+    cube = workspace.folder / RESULTS / "cube"
+    (cube / "sparse.h5").unlink()
+    limited = ["prlimit", "--fsize=60000000", *workspace.command(f"{RESULTS}/cube/sparse.h5", config=CONFIG)]
+    done = subprocess.run(limited, cwd=workspace.folder, env=workspace.environment, capture_output=True, text=True)
+    assert done.returncode != 0
+    assert "sparse.h5: could not be written" in done.stdout + done.stderr
+    assert "make room" in (workspace.folder / RESULTS / "logs" / "cube" / "build_sparse.log").read_text()
+    assert not list(cube.glob("*sparse.h5*"))
 
 
 def test_a_killed_training_job_is_redone_alone(small, copy_of):

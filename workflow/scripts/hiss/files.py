@@ -1,8 +1,10 @@
 """Files that are either whole or absent, and the hashes that tell them apart."""
 
+import errno
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from glob import escape
@@ -10,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+
+from hiss.errors import HissError
 
 
 @contextmanager
@@ -29,8 +33,22 @@ def atomic(path: Path | str) -> Iterator[Path]:
         with temporary.open("rb") as stream:
             os.fsync(stream.fileno())
         temporary.replace(path)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT) or "No space left" in str(error):
+            raise unwritable(path, error) from error
+        raise
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def unwritable(path: Path | str, error: OSError) -> HissError:
+    """Return the sentence for a file that could not be written, with the room there is."""
+    folder = Path(path).parent
+    free = f"{shutil.disk_usage(folder).free / 1e9:.2f} GB are free there" if folder.is_dir() else "its folder is gone"
+    return HissError(
+        f"{path}: could not be written ({error}); {free}: make room, or name a folder on another disk as the config's "
+        "results, and run the same command again"
+    )
 
 
 def sha256_of(path: Path | str) -> str:

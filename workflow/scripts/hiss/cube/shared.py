@@ -10,6 +10,7 @@ import h5py
 import numpy as np
 
 from hiss.cube.comm import Comm
+from hiss.files import unwritable
 
 
 @contextmanager
@@ -18,6 +19,11 @@ def shared_temporary(output: Path | str, comm: Comm) -> Iterator[Path]:
 
     What killed runs left behind is removed first. A failure leaves the temporary to the next run when its
     rank is killed, else it is removed.
+
+    Raises
+    ------
+    HissError
+        What was written did not reach the disk, which is full more often than not.
     """
     output = Path(output)
     temporary = output
@@ -35,6 +41,9 @@ def shared_temporary(output: Path | str, comm: Comm) -> Iterator[Path]:
                 os.fsync(stream.fileno())
             temporary.replace(output)
         comm.barrier()
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise unwritable(output, error) from error
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
