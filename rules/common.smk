@@ -143,6 +143,15 @@ def training_memory(wildcards, input, attempt):
     return int((1000 + 3 * input.size_mb) * attempt)
 
 
+def more_each_attempt(mb):
+    """A resources function: so much memory [MB], and as much again after each job killed for it."""
+
+    def memory(wildcards, attempt):
+        return mb * attempt
+
+    return memory
+
+
 # ---- the sky ----
 
 

@@ -20,8 +20,8 @@ rule build_sparse:
     resources:
         mpi=mpi_launcher,
         tasks=mpi_ranks,
-        mem_mb=1200,
-        mem_mb_per_cpu=600,
+        mem_mb=more_each_attempt(1200),
+        mem_mb_per_cpu=more_each_attempt(600),
     params:
         root=raw_root,
         settings=settings.cube.model_dump_json(include={"image_fiber_arcsec"}),
@@ -46,7 +46,7 @@ rule build_links:
         "../envs/cube.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=more_each_attempt(1000),
     params:
         radius_arcmin=settings.cube.link_radius_arcmin,
     script:
@@ -72,8 +72,8 @@ rule build_dense:
     resources:
         mpi=mpi_launcher,
         tasks=mpi_ranks,
-        mem_mb=1200,
-        mem_mb_per_cpu=600,
+        mem_mb=more_each_attempt(1200),
+        mem_mb_per_cpu=more_each_attempt(600),
     params:
         settings=settings.cube.model_dump_json(include={"match_radius_arcsec"}),
     shell:
@@ -102,7 +102,7 @@ rule merge_rejects:
         "../envs/cube.yaml"
     threads: 1
     resources:
-        mem_mb=500,
+        mem_mb=more_each_attempt(500),
     script:
         "../workflow/scripts/merge_rejects.py"
 
@@ -123,6 +123,6 @@ rule assemble_cube:
         "../envs/cube.yaml"
     threads: 1
     resources:
-        mem_mb=500,
+        mem_mb=more_each_attempt(500),
     script:
         "../workflow/scripts/assemble_cube.py"

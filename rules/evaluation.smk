@@ -20,7 +20,7 @@ rule select_runs:
         "../envs/trees.yaml"
     threads: 1
     resources:
-        mem_mb=500,
+        mem_mb=more_each_attempt(500),
     script:
         "../workflow/scripts/select_runs.py"
 
@@ -45,7 +45,7 @@ rule collect_runs:
         "../envs/trees.yaml"
     threads: 1
     resources:
-        mem_mb=500,
+        mem_mb=more_each_attempt(500),
     script:
         "../workflow/scripts/collect_runs.py"
 
@@ -69,7 +69,7 @@ rule evaluate_test:
         "../envs/report.yaml"
     threads: 2
     resources:
-        mem_mb=4000,
+        mem_mb=more_each_attempt(4000),
     script:
         "../workflow/scripts/evaluate_test.py"
 
@@ -127,7 +127,7 @@ rule summarise:
         "../envs/trees.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=more_each_attempt(2000),
     params:
         n_resamples=settings.report.bootstrap,
         seed=settings.report.seed,

@@ -101,6 +101,6 @@ rule fuse_late:
         "../envs/trees.yaml"
     threads: 1
     resources:
-        mem_mb=500,
+        mem_mb=more_each_attempt(500),
     script:
         "../workflow/scripts/fuse_late.py"

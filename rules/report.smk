@@ -67,7 +67,7 @@ rule plot_sample:
         "../envs/report.yaml"
     threads: 1
     resources:
-        mem_mb=1500,
+        mem_mb=more_each_attempt(1500),
     params:
         multi_object=settings.sample.multi_object.model_dump(include={"threshold", "band"}),
     script:
@@ -116,7 +116,7 @@ rule plot_decision_tree:
         "../envs/report.yaml"
     threads: 1
     resources:
-        mem_mb=1500,
+        mem_mb=more_each_attempt(1500),
     params:
         model="decision_tree",
     script:
@@ -173,7 +173,7 @@ rule plot_lightgbm:
         "../envs/report.yaml"
     threads: 1
     resources:
-        mem_mb=1500,
+        mem_mb=more_each_attempt(1500),
     params:
         model="lightgbm",
     script:
@@ -230,7 +230,7 @@ rule plot_vggnet12:
         "../envs/report.yaml"
     threads: 1
     resources:
-        mem_mb=1500,
+        mem_mb=more_each_attempt(1500),
     params:
         model="vggnet12",
     script:
@@ -273,7 +273,7 @@ rule plot_comparison:
         "../envs/report.yaml"
     threads: 1
     resources:
-        mem_mb=1500,
+        mem_mb=more_each_attempt(1500),
     script:
         "../workflow/scripts/plot_comparison.py"
 
@@ -320,7 +320,7 @@ rule write_report:
         "../envs/report.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=more_each_attempt(1000),
     params:
         title=settings.report.title,
         config=" + ".join(map(os.path.relpath, workflow.configfiles)),

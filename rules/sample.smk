@@ -23,7 +23,7 @@ rule check_accounts:
         "../envs/cube.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=more_each_attempt(1000),
     script:
         "../workflow/scripts/check_accounts.py"
 
@@ -42,7 +42,7 @@ rule export_zoom:
         "../envs/cube.yaml"
     threads: 1
     resources:
-        mem_mb=500,
+        mem_mb=more_each_attempt(500),
     script:
         "../workflow/scripts/export_zoom.py"
 
@@ -61,7 +61,7 @@ rule list_objects:
         "../envs/cube.yaml"
     threads: 1
     resources:
-        mem_mb=500,
+        mem_mb=more_each_attempt(500),
     script:
         "../workflow/scripts/list_objects.py"
 
@@ -88,7 +88,7 @@ rule find_gaps:
         "../envs/cube.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=more_each_attempt(1000),
     params:
         zooms=ZOOMS,
     script:
@@ -109,7 +109,7 @@ rule find_multi_objects:
         "../envs/cube.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=more_each_attempt(1000),
     params:
         multi_object=settings.sample.multi_object.model_dump(include={"threshold", "band"}),
     script:
@@ -142,7 +142,7 @@ rule make_ledger:
         "../envs/cube.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=more_each_attempt(2000),
     params:
         policy=settings.sample.multi_object.policy,
     script:
@@ -163,7 +163,7 @@ rule split_sample:
         "../envs/cube.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=more_each_attempt(1000),
     params:
         split=settings.sample.split.model_dump(),
     script:

@@ -17,7 +17,7 @@ if settings.sky.source == "simulated":
             "../envs/cube.yaml"
         threads: 1
         resources:
-            mem_mb=2000,
+            mem_mb=more_each_attempt(2000),
         params:
             root=raw_root,
             sky=settings.sky.simulated.model_dump(),
@@ -41,7 +41,7 @@ if settings.sky.source == "archive":
             "../envs/cube.yaml"
         threads: 1
         resources:
-            mem_mb=300,
+            mem_mb=more_each_attempt(300),
         params:
             archive=settings.sky.archive.model_dump(),
         script:
@@ -65,7 +65,7 @@ if settings.sky.source == "local" and settings.sky.local.sfr_csv:
             "../envs/cube.yaml"
         threads: 1
         resources:
-            mem_mb=500,
+            mem_mb=more_each_attempt(500),
         script:
             "../workflow/scripts/write_catalogue.py"
 
@@ -84,7 +84,7 @@ rule make_manifest:
         "../envs/cube.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=more_each_attempt(1000),
     params:
         root=raw_root,
         state=raw_state,

@@ -24,15 +24,17 @@ from hiss.cube.linking import (
     NO_FRAME,
     NOT_WHOLE,
     WHOLE,
+    aligned,
     independent_references,
     link_cutouts,
+    redirected,
     reference_table,
     reject_reason,
     window_start,
 )
 from hiss.cube.sparse_tables import closed_holes
 from hiss.cube.targets import find_targets, match_targets
-from hiss.cube.wcs import pixel_to_sky, sky_to_pixel, wcs_of
+from hiss.cube.wcs import north_angle, pixel_to_sky, sky_to_pixel, wcs_of
 from hiss.errors import HissError
 from hiss.sdss.spectrum import read_spectrum
 
@@ -146,7 +148,7 @@ def test_references_hold_every_band_in_order_and_are_padded():
     band, tai = np.array([4, 0, 0, 2]), np.array([1.0, 9.0, 3.0, 2.0])
     ra, dec = np.array([10.01, 50.0, 10.0]), np.array([0.01, 0.0, 0.0])
     links = link_cutouts(index, wcs, band, tai, ra, dec, RADIUS)
-    table = reference_table(links, wcs, 3, "/there", 0)
+    table = reference_table(links, wcs, links.width, "/there", 0)
     assert table["ds_slice_idx"][0].tolist() == [2, 1, 3, 0]
     assert table["ds_path"].tolist() == [[b"/there"] * 4, [b""] * 4, [b"/there"] * 4]
     np.testing.assert_array_equal(table["x_max"] - table["x_min"], [[64] * 4, [0] * 4, [64] * 4])
@@ -155,6 +157,33 @@ def test_references_hold_every_band_in_order_and_are_padded():
     assert table["y_min"][0, 0] == np.floor(column - 31)
     assert links.coverage[1].tolist() == [NO_FRAME] * 5
     assert links.coverage[0].tolist() == [WHOLE, NO_FRAME, WHOLE, NO_FRAME, WHOLE]
+
+
+def test_positions_are_linked_in_batches_as_if_at_once(monkeypatch):
+    rng = np.random.default_rng(2)
+    n, centers = 9, 10 + rng.uniform(-0.15, 0.15, (2, 9))
+    wcs = np.array([frame_wcs(*center, 0.1) for center in centers.T], WCS_DTYPE)
+    arguments = (image_index(*centers, np.arange(9.0), np.full(n, 6166.0)), wcs, np.arange(n) % 5, np.arange(9.0))
+    positions = 10 + rng.uniform(-0.25, 0.25, (2, 50))
+    once = link_cutouts(*arguments, *positions, RADIUS)
+    monkeypatch.setattr("hiss.cube.linking.BATCH", 7)
+    several = link_cutouts(*arguments, *positions, RADIUS)
+    for name in ("position", "frame", "column", "row", "coverage"):
+        np.testing.assert_array_equal(getattr(once, name), getattr(several, name))
+    assert len(once.frame) > 20
+    table = reference_table(once, wcs, once.width, "/there", 1)
+    parts = [reference_table(once.part(first, first + 7), wcs, once.width, "/there", 1) for first in range(0, 50, 7)]
+    np.testing.assert_array_equal(np.concatenate(parts), table)
+    nothing = link_cutouts(*arguments, np.empty(0), np.empty(0), RADIUS)
+    assert (len(nothing.frame), nothing.width, nothing.coverage.shape) == (0, 1, (0, 5))
+
+
+def test_references_to_a_table_have_no_windows():
+    references = np.zeros((1, 2), REFERENCE_DTYPE)
+    references[0, 0] = (b"/data", 3, 1, 65, 2, 66)
+    assert redirected(references, "/errors", windows=True)[0].tolist()[0] == (b"/errors", 3, 1, 65, 2, 66)
+    assert redirected(references, "/metadata", windows=False)[0].tolist()[0] == (b"/metadata", 3, 0, 0, 0, 0)
+    assert redirected(references, "/metadata", windows=False)["ds_path"][0, 1] == b""
 
 
 @pytest.mark.parametrize(
@@ -179,7 +208,7 @@ def real_spectra(sdss_files):
     table = pd.DataFrame([{name: getattr(one, name) for name in names} for one in spectra])
     labels = pd.read_csv(sdss_files / "labels" / "spectra_with_labels.csv").set_index(["PLATEID", "MJD", "FIBERID"])
     keys = list(zip(table["plate"], table["mjd"], table["fiber"]))
-    return table.assign(avg=[labels["tot_AVG"].get(key, np.nan) for key in keys])
+    return table.assign(avg=[labels["tot_AVG"].get(key, np.nan) for key in keys], flag=0.0)
 
 
 @pytest.mark.parametrize("ids", [True, False])
@@ -217,6 +246,7 @@ def test_a_placeholder_is_no_label_and_spectra_without_id_are_apart():
             "fiber_arcsec": 3.0,
             "sn_median": [5.0, 9.0, 7.0, 1.0, 1.0, np.nan],
             "avg": [0.3, -99.0, np.nan, np.nan, np.nan, np.nan],
+            "flag": [0.0, 0.0, np.nan, np.nan, np.nan, np.nan],
         }
     )
     targets = find_targets(table, 1.5)
@@ -225,6 +255,17 @@ def test_a_placeholder_is_no_label_and_spectra_without_id_are_apart():
     same = match_targets(table.assign(objid=[7, 0, 0, 7, 0, 0]), 1.5)
     assert same.tolist() == [0, 0, 0, 0, 1, 1]
     assert find_targets(table[:0], 1.5) == []
+
+
+def test_a_label_without_flags_comes_before_one_of_higher_signal():
+    table = pd.DataFrame({"ra": 10.0, "dec": 0.0, "objid": 7, "fiber_arcsec": 3.0, "sn_median": [5.0, 6.0, 9.0, 20.0]})
+    for avg, flag, label in (
+        ([0.3, 0.2, 0.1, np.nan], [0, 0, 4, 0], 1),
+        ([0.3, 0.2, 0.1, np.nan], [8, 4, 4, 0], 2),
+        ([-99, np.nan, -99, np.nan], [0, np.nan, 0, np.nan], 3),
+    ):
+        (target,) = find_targets(table.assign(avg=avg, flag=flag), 1.5)
+        assert target.label == label
 
 
 def test_a_wrong_band_order_stops(tmp_path):
@@ -251,3 +292,22 @@ def test_the_rows_two_fields_share_are_one_measurement():
     references["ds_slice_idx"][:4] = [3, 1, 0, 2]
     kept = independent_references(references, exposure)
     assert kept["ds_slice_idx"].tolist() == [3, 1, 2]
+
+
+@pytest.mark.parametrize("dec", [-75.0, 0.0, 60.0])
+def test_north_turns_with_the_frame_and_not_with_its_place(dec):
+    ra = 10 + np.array([0.0, 0.1, 0.0]) / np.cos(np.radians(dec))
+    meridian = (ra[1] - ra[0]) * np.sin(np.radians(dec))  # what the second frame's own north is turned by
+    angle = np.radians([30.0, 30.0 + meridian, 31.0])
+    wcs = np.array([frame_wcs(*frame) for frame in zip(ra, np.full(3, dec), angle)], WCS_DTYPE)
+    north = north_angle(wcs, ra[0] + 0.01, dec + 0.01)
+    assert abs(north[0]) == pytest.approx(30, abs=0.05)
+    assert abs(north[1] - north[0]) < 0.01
+    assert abs(north[2] - north[0]) == pytest.approx(1, abs=0.01)
+
+
+def test_epochs_turned_from_the_first_in_r_are_left_out():
+    band = np.array([0, 0, 2, 2, 2, 3, 3, 4, 4])
+    north = np.array([92.0, 180.3, -179.9, 92.0, 179.7, 91.0, 91.2, 92.0, 179.8])
+    assert np.flatnonzero(aligned(band, north)).tolist() == [1, 2, 4, 5, 6, 8]
+    assert aligned(band[:2], north[:2]).tolist() == [True, False]  # nothing in r: as the band's first

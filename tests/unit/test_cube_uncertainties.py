@@ -3,6 +3,7 @@
 The noise is made here, electron by electron, and shares no code with the error model it judges.
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from hiss.cube.photometry import calibrate_frame, dark_variance, flux_per_nanoma
 from hiss.cube.rebin import Rebinner, pixel_edges, rebin_spectra
 from hiss.cube.stacking import spectrum_weights, stack
 from hiss.cube.zoom import zoom_images
+from hiss.errors import BadInput
 from hiss.sdss.frame import Frame
 
 SIDE = 512
@@ -179,3 +181,24 @@ def test_a_spectrum_that_measured_nothing_has_no_weight():
     np.testing.assert_allclose(mean, [5, np.nan])
     np.testing.assert_allclose(error, [2, np.nan])
     assert dof == 0
+
+
+@pytest.mark.parametrize("value", [-np.inf, np.inf, np.nan])
+def test_a_pixel_that_is_not_finite_is_missing_in_flux_and_sigma(value):
+    frame = noisy_frame("r", np.random.default_rng(5))
+    frame.image[3, 4] = value
+    for values in calibrate_frame(frame, FIBER)[:2]:
+        assert np.argwhere(np.isnan(values)).tolist() == [[3, 4]]
+        assert np.isinf(values).sum() == 0
+
+
+def test_a_frame_whose_background_has_no_sigma_is_bad():
+    frame = noisy_frame("r", np.random.default_rng(5))
+    sky = np.where(np.arange(64) % 2, 3e38, -3e38).astype(np.float32)[:, None] * np.ones((1, 64), np.float32)
+    with pytest.raises(BadInput, match="frame: the background's sigma is nan, not positive"):
+        calibrate_frame(replace(frame, sky=sky), FIBER)
+
+
+def test_an_epoch_without_a_weight_leaves_the_others():
+    mean, sigma, chi2, dof = stack(np.array([[1.0], [3.0], [5.0]]), np.full((3, 1), 2.0), np.array([1.0, np.nan, 1.0]))
+    np.testing.assert_allclose((mean[0], sigma[0], chi2, dof), (3, np.sqrt(2), 2, 1), rtol=1e-6)

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from astropy.io import fits
 
-from hiss.errors import HissError
+from hiss.errors import BadInput, HissError
 from hiss.sdss.catalogue import (
     KEY,
     SFR_COLUMNS,
@@ -77,6 +77,24 @@ def test_numbers_are_native_and_wide(tables):
     read = read_sfr_catalogue(*tables)
     assert {str(read[name].dtype) for name in KEY} == {"int64"}
     assert {str(read[name].dtype) for name in ("ra", "dec", "z", *SFR_COLUMNS)} == {"float64"}
+
+
+def test_text_is_kept_once_a_value(tables):
+    texts = ["AGN", "", "STARFORMING BROADLINE", "AGN"]
+    write_sfr_catalogue(small().assign(subclass=texts), *tables)
+    read = read_sfr_catalogue(*tables)["subclass"]
+    assert read.tolist() == texts
+    assert read.cat.categories.tolist() == ["", "AGN", "STARFORMING BROADLINE"]
+
+
+def test_a_table_is_read_in_blocks(tables, monkeypatch):
+    write_sfr_catalogue(small(10), *tables)
+    whole = read_sfr_catalogue(*tables)
+    monkeypatch.setattr("hiss.sdss.fits._ROWS", 3)
+    pd.testing.assert_frame_equal(read_sfr_catalogue(*tables), whole)
+    tables[0].write_bytes(tables[0].read_bytes()[:-2880])
+    with pytest.raises(BadInput, match="truncated"):
+        read_sfr_catalogue(*tables)
 
 
 def test_gzipped_tables(tables):

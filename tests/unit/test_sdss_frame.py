@@ -15,7 +15,7 @@ from hiss.sdss.frame import parse_frame_name, read_frame
 NAME = "frame-r-002820-3-0122.fits"
 
 
-def frame_hdus(image=None, calibration=None, sky=None, header=None, n_hdus=3):
+def frame_hdus(image=None, calibration=None, sky=None, header=None, n_hdus=3, x_last=255, y_last=191):
     image = np.ones(FRAME_SHAPE, dtype=np.float32) if image is None else image
     calibration = np.full(FRAME_SHAPE[1], 0.005, dtype=np.float32) if calibration is None else calibration
     sky = np.arange(192 * 256, dtype=np.float32).reshape(192, 256) if sky is None else sky
@@ -26,8 +26,8 @@ def frame_hdus(image=None, calibration=None, sky=None, header=None, n_hdus=3):
     table = fits.BinTableHDU.from_columns(
         [
             fits.Column("ALLSKY", "49152E", dim="(256, 192)", array=sky[None]),
-            fits.Column("XINTERP", "2048E", array=np.linspace(0, 255, 2048)[None]),
-            fits.Column("YINTERP", "1489E", array=np.linspace(0, 191, 1489)[None]),
+            fits.Column("XINTERP", "2048E", array=np.linspace(0, x_last, 2048)[None]),
+            fits.Column("YINTERP", "1489E", array=np.linspace(0, y_last, 1489)[None]),
         ]
     )
     return fits.HDUList([primary, fits.ImageHDU(calibration), table][:n_hdus])
@@ -99,6 +99,9 @@ def nan_image():
         ({"header": {"FILTER": "clear"}}, "names no SDSS band"),
         ({"image": nan_image()}, "every pixel of the image is NaN"),
         ({"calibration": np.zeros(2048, dtype=np.float32)}, "not positive"),
+        ({"sky": np.full((192, 256), np.nan, dtype=np.float32)}, "sky is not finite in ALLSKY"),
+        ({"x_last": np.nan}, "sky is not finite in XINTERP"),
+        ({"y_last": np.nan}, "sky is not finite in YINTERP"),
     ],
 )
 def test_a_wrong_frame_says_what_is_wrong(tmp_path, changes, sentence):

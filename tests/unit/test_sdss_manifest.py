@@ -51,6 +51,16 @@ def test_one_frame_in_two_forms_is_one_frame(tmp_path, capsys):
     assert "1 other files" in said
 
 
+def test_a_form_too_small_to_be_whole_gives_way_to_a_larger_one(tmp_path):
+    root = touch(tmp_path, FRAME, SPECTRUM)
+    (root / f"{FRAME}.bz2").write_bytes(bytes(1_000_000))
+    (root / f"{FRAME}.gz").write_bytes(bytes(999_999))
+    (root / f"{SPECTRUM}.gz").write_bytes(bytes(2879))
+    assert make_manifest(root)["path"].tolist() == [f"{FRAME}.bz2", f"{SPECTRUM}.gz"]
+    (root / SPECTRUM).write_bytes(bytes(2880))
+    assert make_manifest(root)["path"].tolist() == [f"{FRAME}.bz2", SPECTRUM]
+
+
 @pytest.mark.parametrize(("there", "lacking"), [(FRAME, "no spectrum was found"), (SPECTRUM, "no frame was found")])
 def test_a_folder_without_one_of_the_kinds_says_what_was_looked_for(tmp_path, there, lacking):
     with pytest.raises(HissError, match=lacking) as error:

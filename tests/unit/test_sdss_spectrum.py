@@ -117,6 +117,7 @@ def test_names_of_spectra():
         ({"header": {"PLUG_RA": "unknown"}}, "PLUG_RA is no number"),
         ({"loglam": np.linspace(3.96, 3.58, 50)}, "wavelengths do not increase"),
         ({"loglam": np.full(50, np.nan)}, "wavelengths do not increase"),
+        ({"objid": "9237648720142401611"}, "BESTOBJID 9237648720142401611 does not fit the 63 bits"),
     ],
 )
 def test_a_wrong_spectrum_says_what_is_wrong(tmp_path, changes, sentence):

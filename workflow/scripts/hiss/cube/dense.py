@@ -24,7 +24,6 @@ from hiss.cube.layout import (
     spectra_group,
     spectrum_size,
 )
-from hiss.cube.linking import independent_references
 from hiss.cube.shared import create_shared, shared_temporary
 from hiss.cube.stacking import spectrum_weights, stack
 from hiss.cube.targets import Target
@@ -120,7 +119,7 @@ def _fill(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Stack and write this rank's block of targets; give their epochs and chi-squares."""
     first, last = (len(plan.targets) * edge // comm.size for edge in (comm.rank, comm.rank + 1))
-    reader = _Reader(source, linked, plan.exposure)
+    reader = _Reader(source, linked, plan)
     starts = range(first, last, BATCH)
     done = [(np.zeros((0, len(BANDS)), np.int64), np.zeros(0), np.zeros(0))]
     what = "batches of targets" if comm.size == 1 else f"batches of targets of rank 0 (of {comm.size})"
@@ -138,11 +137,9 @@ def _fill(
 class _Reader:
     """Reads what belongs to a batch of targets out of a sparse cube and stacks it."""
 
-    def __init__(self, source: h5py.File, linked: h5py.File, exposure: np.ndarray) -> None:
-        self._exposure = exposure
-        images = source[IMAGE_TABLE][:]
-        self._band = np.array([BANDS.index(band.decode()) for band in images["band"]], dtype=np.int64)
-        self._weight = images["background_sigma"] ** -2.0
+    def __init__(self, source: h5py.File, linked: h5py.File, plan: DensePlan) -> None:
+        self._plan = plan
+        self._weight = source[IMAGE_TABLE]["background_sigma"] ** -2.0
         self._references = linked[f"{spectra_group(0)}/image_cutouts_data"]
         self._images = [source[f"{images_group(0)}/{name}"] for name in ("data", "errors")]
         self._spectra = [[source[f"{spectra_group(zoom)}/{name}"] for name in ("data", "errors")] for zoom in ZOOMS]
@@ -159,9 +156,9 @@ class _Reader:
         n_epochs = np.zeros(shape[:2], np.int64)
         chi2 = np.full(len(targets), np.nan)
         references = _read_rows(self._references, np.array([target.label for target in targets]))
-        for place, row in enumerate(references):
-            row = independent_references(row, self._exposure)
-            band = self._band[row["ds_slice_idx"]]
+        for place, (target, row) in enumerate(zip(targets, references)):
+            row = self._plan.epochs(target, row)
+            band = self._plan.band[row["ds_slice_idx"]]
             agreement = []
             for number in range(len(BANDS)):
                 epochs = row[band == number]

@@ -8,11 +8,13 @@ import h5py
 import numpy as np
 import pandas as pd
 
+from hiss.bands import BAND_INDEX
 from hiss.cube.hdf5 import read_provenance, to_table
-from hiss.cube.layout import COVERAGE, IMAGE_TABLE, SPECTRA_STAR_FORMATION_RATES, SPECTRUM_TABLE
-from hiss.cube.linking import reject_reason
+from hiss.cube.layout import COVERAGE, IMAGE_TABLE, SPECTRA_STAR_FORMATION_RATES, SPECTRUM_TABLE, images_group
+from hiss.cube.linking import aligned, independent_references, reject_reason
 from hiss.cube.rejects import reject_table
 from hiss.cube.targets import Target, find_targets
+from hiss.cube.wcs import north_angle
 from hiss.errors import HissError
 from hiss.provenance import digest
 from hiss.sdss.catalogue import SFR_COLUMNS
@@ -22,13 +24,35 @@ _OF_LABEL = ["ra", "dec", "z", "class", "subclass", "zwarning", "plate", "mjd", 
 
 @dataclass(frozen=True)
 class DensePlan:
-    """Targets of a dense cube in order, the table of all spectra, and the spectra left out."""
+    """Targets of a dense cube in order, the table of all spectra, and the spectra left out.
+
+    Attributes
+    ----------
+    band, exposure
+        (n_frames,) band number of each frame of the sparse cube, and number of its run, camcol and band.
+    wcs
+        (n_frames,) WCS records at zoom 0.
+    """
 
     targets: list[Target]
     spectra: pd.DataFrame
     rejects: pd.DataFrame
+    band: np.ndarray
     exposure: np.ndarray
-    """(n_frames,) number of the run, camcol and band of each frame of the sparse cube."""
+    wcs: np.ndarray
+
+    def epochs(self, target: Target, references: np.ndarray) -> np.ndarray:
+        """Return those of a target's references that are stacked: independent of each other, of one orientation.
+
+        Parameters
+        ----------
+        references
+            The row of its label spectrum in the links.
+        """
+        references = independent_references(references, self.exposure)
+        frame = references["ds_slice_idx"]
+        ra, dec = (self.spectra[name].to_numpy()[target.label] for name in ("ra", "dec"))
+        return references[aligned(self.band[frame], north_angle(self.wcs[frame], ra, dec))]
 
 
 def plan_dense(sparse: Path | str, links: Path | str, radius_arcsec: float) -> DensePlan:
@@ -45,7 +69,10 @@ def plan_dense(sparse: Path | str, links: Path | str, radius_arcsec: float) -> D
         spectra = to_table(file[SPECTRUM_TABLE][:])
         rates = to_table(file[SPECTRA_STAR_FORMATION_RATES][:])
         coverage = linked[COVERAGE][:]
-        _, exposure = np.unique(file[IMAGE_TABLE].fields(["run", "camcol", "band"])[:], return_inverse=True)
+        images = file[IMAGE_TABLE].fields(["run", "camcol", "band"])[:]
+        wcs = file[f"{images_group(0)}/wcs"][:]
+    _, exposure = np.unique(images, return_inverse=True)
+    band = np.array([BAND_INDEX[name.decode()] for name in images["band"]], dtype=np.int64)
     if len(coverage) != len(spectra) or list(rates["path"]) != list(spectra["path"]):
         raise HissError(f"{sparse} and {links} do not list the same spectra; build both again")
     spectra = spectra.assign(**{name: rates[name] for name in (*SFR_COLUMNS, "has_sfr")})
@@ -55,8 +82,12 @@ def plan_dense(sparse: Path | str, links: Path | str, radius_arcsec: float) -> D
         if reason is None:
             kept.append(target)
         else:
-            rejected += [("links", "spectrum", spectra["path"][row], reason) for row in target.spectra]
-    return DensePlan(kept, spectra, reject_table(rejected), exposure)
+            of_label = f"its target's label spectrum: {reason}"
+            rejected += [
+                ("links", "spectrum", spectra["path"][row], reject_reason(coverage[row]) or of_label)
+                for row in target.spectra
+            ]
+    return DensePlan(kept, spectra, reject_table(rejected), band, exposure, wcs)
 
 
 def target_table(

@@ -1,6 +1,6 @@
 """The serial end of the dense cube's build: tables, references back to the sources, attributes."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 import h5py
@@ -23,12 +23,11 @@ from hiss.cube.layout import (
     ml_spectrum_group,
     spectra_group,
 )
-from hiss.cube.linking import independent_references
+from hiss.cube.linking import BATCH, redirected
 from hiss.cube.links import write_references
 from hiss.cube.rebin import bin_centers
 
 _UNITS: Final = "ra, dec: deg; fiber_arcsec: arcsec; avg, median, mode, p16, p84, p2p5, p97p5: log10(Msun/yr)"
-_BATCH: Final = 1024
 
 
 def finish_dense(
@@ -91,35 +90,55 @@ def _share(file: h5py.File, group: Any, name: str) -> None:
 
 
 def _write_image_references(file: h5py.File, linked: h5py.File, plan: DensePlan, n_epochs: np.ndarray) -> None:
-    references = linked[f"{spectra_group(0)}/image_cutouts_data"]
-    width = max(int(n_epochs.max(initial=0)), 1)
-    shape = (len(plan.targets), len(BANDS), width)
-    table = np.zeros(shape, REFERENCE_DTYPE)
-    labels = np.array([target.label for target in plan.targets], dtype=np.int64)
-    used = np.arange(width) < n_epochs[..., None]
-    for start in range(0, len(references) if len(labels) else 0, _BATCH):
-        inside = np.flatnonzero((labels >= start) & (labels < start + _BATCH))
-        if len(inside):
-            rows = references[start : start + _BATCH][labels[inside] - start]
-            # Both run over targets, bands and epochs in the same order.
-            part = table[inside]
-            part[used[inside]] = np.concatenate([independent_references(row, plan.exposure) for row in rows])
-            table[inside] = part
-    write_references(file, f"{ml_image_group(0)}/image_cutout_refs", table)
-    table["ds_path"][used] = f"/{images_group(0)}/metadata".encode()
-    for edge in ("x_min", "x_max", "y_min", "y_max"):
-        table[edge] = 0
-    write_references(file, f"{ml_image_group(0)}/image_metadata_refs", table)
+    shape = (len(plan.targets), len(BANDS), max(int(n_epochs.max(initial=0)), 1))
+    group = ml_image_group(0)
+    windows = write_references(
+        file, f"{group}/image_cutout_refs", shape, _image_references(linked, plan, n_epochs, shape[-1])
+    )
+    headers = (
+        redirected(windows[first : first + BATCH], f"/{images_group(0)}/metadata", windows=False)
+        for first in range(0, shape[0], BATCH)
+    )
+    write_references(file, f"{group}/image_metadata_refs", shape, headers)
     for name in ("image_cutout_refs", "image_metadata_refs"):
         _share(file, ml_image_group, name)
 
 
+def _image_references(linked: h5py.File, plan: DensePlan, n_epochs: np.ndarray, width: int) -> Iterator[np.ndarray]:
+    """Yield the windows that were stacked, a batch of targets at a time."""
+    references = linked[f"{spectra_group(0)}/image_cutouts_data"]
+    for first in range(0, len(plan.targets), BATCH):
+        targets, epochs = plan.targets[first : first + BATCH], n_epochs[first : first + BATCH]
+        rows = _read_by_block(references, np.array([target.label for target in targets]))
+        table = np.zeros((*epochs.shape, width), REFERENCE_DTYPE)
+        # Both run over targets, bands and epochs in the same order.
+        table[np.arange(width) < epochs[..., None]] = np.concatenate(
+            [plan.epochs(target, row) for target, row in zip(targets, rows)]
+        )
+        yield table
+
+
+def _read_by_block(dataset: h5py.Dataset, rows: np.ndarray) -> np.ndarray:
+    """Read rows in any order; each block of rows, whole chunks, is unpacked once."""
+    found = np.empty((len(rows), *dataset.shape[1:]), dataset.dtype)
+    for block in np.unique(rows // BATCH):
+        inside = rows // BATCH == block
+        found[inside] = dataset[block * BATCH : (block + 1) * BATCH][rows[inside] - block * BATCH]
+    return found
+
+
 def _write_spectrum_references(file: h5py.File, plan: DensePlan) -> None:
     stacked = [target.spectra[target.stacked] for target in plan.targets]
-    width = max((len(rows) for rows in stacked), default=1)
+    shape = (len(stacked), max((len(rows) for rows in stacked), default=1))
+    batches = (stacked[first : first + BATCH] for first in range(0, len(stacked), BATCH))
+    tables = (_spectrum_references(batch, shape[1]) for batch in batches)
+    write_references(file, f"{ml_spectrum_group(0)}/spec_metadata_refs", shape, tables)
+    _share(file, ml_spectrum_group, "spec_metadata_refs")
+
+
+def _spectrum_references(stacked: list[np.ndarray], width: int) -> np.ndarray:
     table = np.zeros((len(stacked), width), REFERENCE_DTYPE)
     for place, rows in enumerate(stacked):
         table["ds_path"][place, : len(rows)] = f"/{spectra_group(0)}/metadata".encode()
         table["ds_slice_idx"][place, : len(rows)] = rows
-    write_references(file, f"{ml_spectrum_group(0)}/spec_metadata_refs", table)
-    _share(file, ml_spectrum_group, "spec_metadata_refs")
+    return table

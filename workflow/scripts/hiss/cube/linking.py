@@ -5,10 +5,16 @@ from typing import Final
 
 import numpy as np
 
-from hiss.bands import BANDS, CUTOUT_SIZE
+from hiss.bands import BAND_INDEX, BANDS, CUTOUT_SIZE
 from hiss.cube.index import frames_around
 from hiss.cube.layout import REFERENCE_DTYPE, cutout_size
 from hiss.cube.wcs import sky_to_pixel
+
+BATCH: Final = 1024
+"""Positions linked, and rows of references made, at a time: 40 epochs are 160 kB a position."""
+
+MOST_TURNED_DEG: Final = 0.5
+"""Epochs turned against each other by less are stacked: a quarter of a pixel at the edge of a cutout."""
 
 NO_FRAME: Final = 0
 NOT_WHOLE: Final = 1
@@ -35,6 +41,17 @@ class Links:
     column: np.ndarray
     row: np.ndarray
     coverage: np.ndarray
+
+    @property
+    def width(self) -> int:
+        """Largest number of cutouts of a position, at least 1."""
+        return max(int(np.bincount(self.position).max(initial=0)), 1)
+
+    def part(self, first: int, last: int) -> "Links":
+        """Return the links of a range of positions, numbered from 0."""
+        rows = slice(*np.searchsorted(self.position, [first, last]))
+        columns = (self.frame[rows], self.column[rows], self.row[rows], self.coverage[first:last])
+        return Links(self.position[rows] - first, *columns)
 
 
 def window_start(pixel: np.ndarray, zoom: int, length: np.ndarray | int) -> np.ndarray:
@@ -78,6 +95,25 @@ def link_cutouts(
     ra, dec
         (n,) positions [deg].
     """
+    parts = [
+        _link_batch(index, wcs, band, tai, ra[first : first + BATCH], dec[first : first + BATCH], radius_arcmin)
+        for first in range(0, max(len(ra), 1), BATCH)
+    ]
+    position = [part.position + number * BATCH for number, part in enumerate(parts)]
+    others = ([getattr(part, name) for part in parts] for name in ("frame", "column", "row", "coverage"))
+    return Links(*(np.concatenate(columns) for columns in (position, *others)))
+
+
+def _link_batch(
+    index: np.ndarray,
+    wcs: np.ndarray,
+    band: np.ndarray,
+    tai: np.ndarray,
+    ra: np.ndarray,
+    dec: np.ndarray,
+    radius_arcmin: float,
+) -> Links:
+    """Link a few positions: every pair with a frame around them is in memory at once."""
     position, frame = frames_around(index, ra, dec, radius_arcmin)
     of_pair = wcs[frame]
     column, row = sky_to_pixel(of_pair, ra[position], dec[position])
@@ -99,23 +135,24 @@ def _within(pixel: np.ndarray, length: np.ndarray) -> np.ndarray:
     return (pixel >= -0.5) & (pixel < length - 0.5)
 
 
-def reference_table(links: Links, wcs: np.ndarray, n_positions: int, ds_path: str, zoom: int) -> np.ndarray:
+def reference_table(links: Links, wcs: np.ndarray, width: int, ds_path: str, zoom: int) -> np.ndarray:
     """Return references to the cutouts' slices at a zoom, a row a position, padded with empty ones.
 
     Parameters
     ----------
     wcs
         (n_frames,) WCS records at zoom 0.
+    width
+        References a row, at least as many as a position has.
     ds_path
         Dataset the references point into.
 
     Returns
     -------
-    (n_positions, max_refs) records of dtype ``REFERENCE_DTYPE``, max_refs at least 1.
+    (n_positions, width) records of dtype ``REFERENCE_DTYPE``.
     """
-    count = np.bincount(links.position, minlength=n_positions)
-    width = max(int(count.max(initial=0)), 1)
-    table = np.zeros((n_positions, width), REFERENCE_DTYPE)
+    count = np.bincount(links.position, minlength=len(links.coverage))
+    table = np.zeros((len(links.coverage), width), REFERENCE_DTYPE)
     place = np.arange(len(links.position)) - (np.cumsum(count) - count)[links.position]
     record = np.zeros(len(links.position), REFERENCE_DTYPE)
     record["ds_path"], record["ds_slice_idx"] = ds_path.encode(), links.frame
@@ -124,6 +161,15 @@ def reference_table(links: Links, wcs: np.ndarray, n_positions: int, ds_path: st
         record[f"{name}_min"], record[f"{name}_max"] = start, start + cutout_size(zoom)
     table[links.position, place] = record
     return table
+
+
+def redirected(references: np.ndarray, ds_path: str, windows: bool) -> np.ndarray:
+    """Return references to the same rows of another dataset, with their windows or, where it has none, without."""
+    references = references.copy()
+    references["ds_path"][references["ds_path"] != b""] = ds_path.encode()
+    for edge in () if windows else ("x_min", "x_max", "y_min", "y_max"):
+        references[edge] = 0
+    return references
 
 
 def independent_references(references: np.ndarray, exposure: np.ndarray) -> np.ndarray:
@@ -142,6 +188,31 @@ def independent_references(references: np.ndarray, exposure: np.ndarray) -> np.n
     references = references[references["ds_path"] != b""]
     _, first = np.unique(exposure[references["ds_slice_idx"]], return_index=True)
     return references[np.sort(first)]
+
+
+def aligned(band: np.ndarray, north: np.ndarray) -> np.ndarray:
+    """Return which cutouts of a target show the sky in one orientation, (n,) bool.
+
+    Cutouts are stacked pixel by pixel, unturned. Those turned by less than `MOST_TURNED_DEG` from the first in
+    r are kept; of a band that has none, those that are like its own first.
+
+    Parameters
+    ----------
+    band
+        (n,) band numbers, earliest cutout of a band first.
+    north
+        (n,) direction of north in the cutouts' pixels [deg].
+    """
+    kept = np.zeros(len(band), dtype=bool)
+    in_r = np.flatnonzero(band == BAND_INDEX["r"])
+    for number in np.unique(band):
+        mine = np.flatnonzero(band == number)
+        for first in (*in_r[:1], mine[0]):
+            turned = np.abs((north[mine] - north[first] + 180) % 360 - 180)
+            if (turned < MOST_TURNED_DEG).any():
+                kept[mine[turned < MOST_TURNED_DEG]] = True
+                break
+    return kept
 
 
 def reject_reason(coverage: np.ndarray) -> str | None:

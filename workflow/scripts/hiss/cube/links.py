@@ -1,6 +1,6 @@
 """links.h5: for every spectrum, the windows of all frames that hold its whole cutout."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -19,12 +19,12 @@ from hiss.cube.layout import (
     images_group,
     spectra_group,
 )
-from hiss.cube.linking import Links, link_cutouts, reference_table
+from hiss.cube.linking import BATCH, Links, link_cutouts, redirected, reference_table
 from hiss.files import atomic
 from hiss.progress import say
 from hiss.provenance import provenance
 
-_ROWS: Final = 256  # rows a chunk
+_ROWS: Final = 256  # rows a chunk; a batch is several whole ones
 
 
 def build_links(sparse: Path | str, output: Path | str, radius_arcmin: float, code: Iterable[Path] = ()) -> None:
@@ -45,7 +45,7 @@ def build_links(sparse: Path | str, output: Path | str, radius_arcmin: float, co
     record = provenance({"sparse": sparse}, {"link_radius_arcmin": radius_arcmin}, code)
     with atomic(output) as temporary, h5py.File(temporary, "w") as file:
         for zoom in ZOOMS:
-            _write_zoom(file, links, wcs, len(spectra), zoom)
+            _write_zoom(file, links, wcs, zoom)
         coverage = file.create_dataset(COVERAGE, data=links.coverage)
         set_attributes(
             coverage, {"bands": list(BANDS), "long_name": "0: no frame, 1: cutout not whole, 2: whole cutout"}
@@ -56,20 +56,33 @@ def build_links(sparse: Path | str, output: Path | str, radius_arcmin: float, co
     say(f"links: {len(links.frame)} cutouts; {whole} of {len(spectra)} spectra have a whole one in all bands")
 
 
-def _write_zoom(file: h5py.File, links: Links, wcs: np.ndarray, n_spectra: int, zoom: int) -> None:
-    table = reference_table(links, wcs, n_spectra, f"/{images_group(zoom)}/data", zoom)
+def _write_zoom(file: h5py.File, links: Links, wcs: np.ndarray, zoom: int) -> None:
+    shape = (len(links.coverage), links.width)
     for name in ("data", "errors", "metadata"):
-        used = table["ds_path"] != b""
-        table["ds_path"][used] = f"/{images_group(zoom)}/{name}".encode()
-        if name == "metadata":
-            for edge in ("x_min", "x_max", "y_min", "y_max"):
-                table[edge] = 0
-        write_references(file, f"{spectra_group(zoom)}/image_cutouts_{name}", table)
+        tables = _reference_tables(links, wcs, f"/{images_group(zoom)}/{name}", zoom, windows=name != "metadata")
+        write_references(file, f"{spectra_group(zoom)}/image_cutouts_{name}", shape, tables)
 
 
-def write_references(file: h5py.File, name: str, table: np.ndarray) -> h5py.Dataset:
-    """Write a table of references, compressed: most of it is the same few paths."""
-    packing = {"chunks": (min(len(table), _ROWS), *table.shape[1:]), "compression": "gzip", "shuffle": True}
-    dataset = file.create_dataset(name, data=table, dtype=REFERENCE_DTYPE, **(packing if table.size else {}))
+def _reference_tables(links: Links, wcs: np.ndarray, ds_path: str, zoom: int, windows: bool) -> Iterator[np.ndarray]:
+    width = links.width
+    for first in range(0, len(links.coverage), BATCH):
+        table = reference_table(links.part(first, first + BATCH), wcs, width, ds_path, zoom)
+        yield redirected(table, ds_path, windows)
+
+
+def write_references(file: h5py.File, name: str, shape: tuple[int, ...], tables: Iterable[np.ndarray]) -> h5py.Dataset:
+    """Write a table of references, compressed: most of it is the same few paths.
+
+    Parameters
+    ----------
+    tables
+        Its rows in batches, which need not lie in memory together.
+    """
+    packing = {"chunks": (min(shape[0], _ROWS), *shape[1:]), "compression": "gzip", "shuffle": True}
+    dataset = file.create_dataset(name, shape, REFERENCE_DTYPE, **(packing if all(shape) else {}))
+    first = 0
+    for table in tables:
+        dataset[first : first + len(table)] = table
+        first += len(table)
     set_attributes(dataset, {"long_name": "x: first axis of the image (rows), y: second (columns), max excluded"})
     return dataset

@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 
 from hiss.bands import BAND_INDEX, BAND_WAVELENGTH, PIXEL_SCALE
+from hiss.errors import BadInput
 from hiss.sdss.frame import Frame
 
 NANOMAGGY: Final = 3.631e-29
@@ -155,7 +156,12 @@ def calibrate_frame(frame: Frame, fiber_arcsec: float) -> tuple[np.ndarray, np.n
 
     Returns
     -------
-    (1489, 2048) float32 twice, NaN in both where nothing was measured, and a number.
+    (1489, 2048) float32 twice, NaN in both where nothing was measured, and a positive number.
+
+    Raises
+    ------
+    BadInput
+        The background's sigma is not a positive number: a stack could not weigh the frame.
     """
     factor = np.float32(flux_per_nanomaggy(frame.band, fiber_arcsec))
     noise = (
@@ -171,9 +177,11 @@ def calibrate_frame(frame: Frame, fiber_arcsec: float) -> tuple[np.ndarray, np.n
             block = image_sigma(frame.image[rows], frame.calibration, sky, *noise)
             np.multiply(block, factor, out=sigma[rows])
             np.multiply(frame.image[rows], factor, out=flux[rows])
-        measured = bool(np.isfinite(sigma.sum(dtype=np.float64)))
+        measured = all(np.isfinite(part.sum(dtype=np.float64)) for part in (flux, sigma))
+        background = background_sigma(frame.calibration, frame.sky, frame.x_interp, frame.y_interp, *noise)
     if not measured:
         missing = ~(np.isfinite(flux) & np.isfinite(sigma))
         flux[missing] = sigma[missing] = np.nan
-    background = background_sigma(frame.calibration, frame.sky, frame.x_interp, frame.y_interp, *noise)
+    if not 0 < background < math.inf:
+        raise BadInput(f"{frame.path}: the background's sigma is {background:g}, not positive; fetch the file again")
     return flux, sigma, background * float(factor)

@@ -35,6 +35,8 @@ from hiss.errors import BadInput, HissError
 from hiss.files import read_table, write_table
 from hiss.progress import progress, say
 from hiss.provenance import provenance
+from hiss.sdss.catalogue import read_sfr_catalogue
+from hiss.sdss.fits import corrupt_is_bad
 from hiss.sdss.frame import read_frame
 from hiss.sdss.spectrum import read_spectrum
 
@@ -84,7 +86,7 @@ def build_sparse(
     Raises
     ------
     HissError
-        The manifest lacks frames and spectra, or a setting is missing.
+        The manifest lacks frames and spectra, a setting is missing, or the catalogue's tables do not fit together.
     """
     manifest = read_table(inputs.manifest)
     frames, spectra = (_paths(manifest, kind) for kind in ("frame", "spectrum"))
@@ -92,6 +94,8 @@ def build_sparse(
         raise HissError(f"{inputs.manifest}: lists neither frames nor spectra; check the folder of raw files")
     if "image_fiber_arcsec" not in settings:
         raise HissError("the cube's settings lack image_fiber_arcsec; give it in --settings")
+    if comm.rank == 0:
+        read_sfr_catalogue(inputs.gal_info, inputs.gal_totsfr)  # tables that do not fit stop here, not hours later
     with shared_temporary(output, comm) as temporary:
         file = open_to_write(temporary, comm)
         _create_images(file, len(frames))
@@ -167,18 +171,19 @@ def _fill_images(file: h5py.File, comm: Comm, root: Path, paths: list[str], fibe
     )
     for row in progress(rows, len(rows), _share("frames", comm), show=comm.rank == 0):
         try:
-            frame = read_frame(root / paths[row])
-            wcs = wcs_of(frame.header, frame.path)
-            flux, sigma, background = calibrate_frame(frame, fiber_arcsec)
-            about = image_row(frame, paths[row], wcs, background)
+            with corrupt_is_bad(root / paths[row]):
+                frame = read_frame(root / paths[row])
+                wcs = wcs_of(frame.header, frame.path)
+                flux, sigma, background = calibrate_frame(frame, fiber_arcsec)
+                about = image_row(frame, paths[row], wcs, background)
+                header = metadata_row("images", paths[row], frame.header)
         except BadInput as error:
             bad[row] = str(error)
             continue
         for datasets, pair in zip(zooms, zoom_images(flux, sigma), strict=True):
             for dataset, pixels in zip(datasets, pair, strict=True):
                 dataset[row] = pixels
-        metadata[row] = metadata_row("images", paths[row], frame.header)
-        wcs_table[row], table[row] = wcs, about
+        metadata[row], wcs_table[row], table[row] = header, wcs, about
     return bad
 
 
@@ -208,14 +213,15 @@ def _read_batch(
     nothing = np.zeros(1)
     for place, row in enumerate(range(rows.start, rows.stop)):
         try:
-            spectrum = read_spectrum(root / paths[row])
+            with corrupt_is_bad(root / paths[row]):
+                spectrum = read_spectrum(root / paths[row])
+                about[place] = spectrum_row(spectrum, paths[row])
+                headers[place] = metadata_row("spectra", paths[row], spectrum.header)
         except BadInput as error:
             bad[row] = str(error)
             samples.append((nothing, nothing, nothing))
             continue
         samples.append((spectrum.loglam, spectrum.flux, spectrum.ivar))
-        about[place] = spectrum_row(spectrum, paths[row])
-        headers[place] = metadata_row("spectra", paths[row], spectrum.header)
     return samples, about, headers
 
 

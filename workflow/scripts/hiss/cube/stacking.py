@@ -26,7 +26,7 @@ def stack(values: np.ndarray, sigmas: np.ndarray, weights: np.ndarray) -> tuple[
         (n_epochs, ...), NaN where an epoch measured nothing.
     weights
         (n_epochs,), a number an epoch that is independent of the pixels' noise: weights made of a pixel's own
-        counts would bias the mean.
+        counts would bias the mean. An epoch whose weight is not finite is left out.
 
     Returns
     -------
@@ -38,8 +38,9 @@ def stack(values: np.ndarray, sigmas: np.ndarray, weights: np.ndarray) -> tuple[
     """
     if len(values) == 1:
         return values[0], sigmas[0], 0.0, 0
-    measured = np.isfinite(values) & np.isfinite(sigmas)
-    weight = np.where(measured, weights.reshape(-1, *[1] * (values.ndim - 1)), 0.0)
+    weights = weights.reshape(-1, *[1] * (values.ndim - 1))
+    measured = np.isfinite(values) & np.isfinite(sigmas) & np.isfinite(weights)
+    weight = np.where(measured, weights, 0.0)
     value = np.where(measured, values, 0.0).astype(np.float64)
     sigma = np.where(measured, sigmas, 1.0).astype(np.float64)
     total = weight.sum(axis=0)

@@ -74,19 +74,21 @@ def find_targets(spectra: pd.DataFrame, radius_arcsec: float) -> list[Target]:
     Parameters
     ----------
     spectra
-        ``ra dec objid fiber_arcsec sn_median avg``, one row a spectrum.
+        ``ra dec objid fiber_arcsec sn_median avg flag``, one row a spectrum. The label spectrum of an object is
+        the one of highest S/N among those with an SFR and FLAG = 0, else among those with an SFR, else among all.
     """
     group = match_targets(spectra, radius_arcsec)
     if len(group) == 0:
         return []
     labelled = is_label(spectra["avg"].to_numpy(np.float64))
+    merit = labelled.astype(int) + (labelled & (spectra["flag"].to_numpy(np.float64) == 0))
     signal = np.nan_to_num(spectra["sn_median"].to_numpy(np.float64), nan=-np.inf)
     fiber = spectra["fiber_arcsec"].to_numpy(np.float64)
     members = np.split(np.argsort(group, kind="stable"), np.cumsum(np.bincount(group))[:-1])
-    return [_target(rows, labelled, signal, fiber) for rows in members]
+    return [_target(rows, merit, signal, fiber) for rows in members]
 
 
-def _target(rows: np.ndarray, labelled: np.ndarray, signal: np.ndarray, fiber: np.ndarray) -> Target:
-    candidates = rows[labelled[rows]] if labelled[rows].any() else rows
+def _target(rows: np.ndarray, merit: np.ndarray, signal: np.ndarray, fiber: np.ndarray) -> Target:
+    candidates = rows[merit[rows] == merit[rows].max()]
     label = int(candidates[np.argmax(signal[candidates])])
     return Target(label, rows, fiber[rows] == fiber[label])

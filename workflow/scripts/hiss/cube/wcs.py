@@ -73,6 +73,16 @@ def sky_to_pixel(wcs: np.ndarray, ra: np.ndarray, dec: np.ndarray) -> tuple[np.n
     return x + wcs["CRPIX1"] - 1, y + wcs["CRPIX2"] - 1
 
 
+def north_angle(wcs: np.ndarray, ra: np.ndarray, dec: np.ndarray) -> np.ndarray:
+    """Return the direction of north at sky positions [deg], from the frame's rows towards its columns.
+
+    It is the CD matrix's direction, and holds also where meridians converge between two frames' centres.
+    """
+    step = np.where(np.asarray(dec) > 0, -1, 1) / 3600  # away from the near pole
+    (column, row), (next_column, next_row) = (sky_to_pixel(wcs, ra, dec + offset) for offset in (0, step))
+    return np.asarray(np.degrees(np.arctan2((next_column - column) * step, (next_row - row) * step)))
+
+
 def pixel_to_sky(wcs: np.ndarray, column: np.ndarray, row: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return RA in [0, 360) and Dec [deg] of pixels counted from 0; the inverse of `sky_to_pixel`."""
     ra0, dec0, ra_x, ra_y, dec_x, dec_y = _celestial(wcs)

@@ -5,10 +5,11 @@ import gzip
 import io
 import math
 import re
+import shutil
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
@@ -20,10 +21,11 @@ Header = dict[str, str | int | float | bool]
 
 BLOCK: Final = 2880
 _CARD: Final = 80
+_ROWS: Final = 2**15  # of a long table read at a time
 _IMAGE_DTYPE: Final = {8: "u1", 16: ">i2", 32: ">i4", 64: ">i8", -32: ">f4", -64: ">f8"}
 _COLUMN_DTYPE: Final = {"L": "S1", "B": "u1", "I": ">i2", "J": ">i4", "K": ">i8", "E": ">f4", "D": ">f8"}
 _COLUMN_BYTES: Final = {"C": 8, "M": 16, "P": 8, "Q": 16}
-_DECOMPRESS: Final = {".bz2": bz2.decompress, ".gz": gzip.decompress}
+_OPEN_PACKED: Final[dict[str, Callable[..., Any]]] = {".bz2": bz2.open, ".gz": gzip.open}
 _FORM = re.compile(r"(\d*)([LXBIJKAEDCMPQ])")
 _STRING = re.compile(r"'((?:[^']|'')*)'")
 _COMMENTARY: Final = ("COMMENT", "HISTORY", "", "CONTINUE")
@@ -58,13 +60,17 @@ def open_fits(path: Path | str) -> BinaryIO:
     if path.stat().st_size == 0:
         raise BadInput(f"{path}: the file is empty; fetch it again")
     try:
-        if path.suffix not in _DECOMPRESS:
+        if path.suffix not in _OPEN_PACKED:
             return path.open("rb", buffering=2**18)
         compressed = path.read_bytes()
     except OSError as error:
         raise BadInput(f"{path}: the file cannot be read ({error.strerror}); check its permissions") from error
     try:
-        return io.BytesIO(_DECOMPRESS[path.suffix](compressed))
+        with _OPEN_PACKED[path.suffix](io.BytesIO(compressed)) as packed:
+            stream = io.BytesIO()
+            shutil.copyfileobj(packed, stream, 2**20)  # by parts: one call for all holds it twice for a moment
+            stream.seek(0)
+            return stream
     except (OSError, EOFError, ValueError, zlib.error) as error:
         raise BadInput(f"{path}: the compressed stream is truncated or corrupt ({error}); fetch it again") from error
 
@@ -194,6 +200,20 @@ def read_rows(stream: BinaryIO, hdu: Hdu, path: Path) -> np.ndarray:
     rows = int(hdu.header["NAXIS2"])
     data = read_bytes(stream, hdu, path)
     return np.frombuffer(data, dtype=dtype, count=rows)
+
+
+def read_columns(stream: BinaryIO, hdu: Hdu, path: Path, names: Sequence[str]) -> dict[str, np.ndarray]:
+    """Return some columns of a long binary table as `read_rows` does, without all of its rows in memory at once."""
+    dtype = table_dtype(hdu, path)
+    rows = int(hdu.header["NAXIS2"])
+    columns = {name: np.empty(rows, dtype[name]) for name in names}
+    for start in range(0, rows, _ROWS):
+        count = min(_ROWS, rows - start)
+        part = replace(hdu, offset=hdu.offset + start * dtype.itemsize, size=count * dtype.itemsize)
+        block = np.frombuffer(read_bytes(stream, part, path), dtype=dtype)
+        for name, column in columns.items():
+            column[start : start + count] = block[name]
+    return columns
 
 
 def table_dtype(hdu: Hdu, path: Path) -> np.dtype:

@@ -67,7 +67,8 @@ def read_frame(path: Path | str) -> Frame:
     ------
     BadInput
         The file is missing, empty, truncated or corrupt; an HDU is missing or of another shape; the header
-        is of another frame than the name; the image is NaN throughout or the calibration not positive.
+        is of another frame than the name; the image is NaN throughout, the calibration not positive or the sky
+        not finite.
 
     Notes
     -----
@@ -151,6 +152,9 @@ def _read_sky(stream: BinaryIO, hdus: list[Hdu], path: Path) -> tuple[np.ndarray
     x_interp, y_interp = (rows[name][0].astype(np.float32).ravel() for name in ("XINTERP", "YINTERP"))
     _check_shape(x_interp, (FRAME_SHAPE[1],), "XINTERP", path)
     _check_shape(y_interp, (FRAME_SHAPE[0],), "YINTERP", path)
+    for name, values in (("ALLSKY", allsky), ("XINTERP", x_interp), ("YINTERP", y_interp)):
+        if not np.isfinite(values).all():
+            raise BadInput(f"{path}: the sky is not finite in {name}; fetch it again")
     return allsky.reshape(_SKY_SHAPE), x_interp, y_interp
 
 

@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,6 +12,7 @@ import pandas as pd
 from hiss.errors import BadInput, HissError
 from hiss.files import sha256_of
 from hiss.progress import progress, say
+from hiss.sdss.fits import BLOCK
 from hiss.sdss.frame import parse_frame_name
 from hiss.sdss.spectrum import parse_spectrum_name
 
@@ -22,6 +24,7 @@ _TABLES: Final = {
     "gal_totsfr": re.compile(r"gal_totsfr_dr7_v5_2\.fits?(?:\.gz)?"),
 }
 _COMPRESSION: Final = (".gz", ".bz2")  # plain comes first: it is read fastest
+_LEAST_SIZE: Final = {"frame": 1_000_000}  # bytes of a whole file in any form; of other kinds one FITS block
 
 
 def make_manifest(root: Path | str) -> pd.DataFrame:
@@ -33,7 +36,8 @@ def make_manifest(root: Path | str) -> pd.DataFrame:
         ``kind`` (frame, spectrum, gal_info, gal_totsfr), ``path`` (relative to the folder, with slashes),
         ``size`` [byte], ``sha256`` (empty where the file cannot be read), ``run camcol field plate mjd fiber``
         (Int64), ``band``; ids are null where they do not apply. Of a frame or spectrum that is there in
-        several forms the plain one is kept, then gzip, then bzip2, then the first path.
+        several forms the plain one is kept, then gzip, then bzip2, then the first path; a form too small to be
+        whole is kept only where every one is, and then the largest.
 
     Raises
     ------
@@ -51,7 +55,7 @@ def make_manifest(root: Path | str) -> pd.DataFrame:
             ignored += 1
         else:
             found.append({**entry, "path": path.relative_to(root).as_posix()})
-    kept = _without_repeats(found)
+    kept = _without_repeats(root, found)
     _demand(root, kept)
     if ignored:
         say(f"{root}: {ignored} other files are not of this workflow and are ignored")
@@ -87,21 +91,27 @@ def _identify(path: Path) -> dict[str, Any] | None:
     return next(({"kind": kind} for kind, name in _TABLES.items() if name.fullmatch(path.name)), None)
 
 
-def _without_repeats(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Keep one file an id, the quickest to read; say which others are there."""
-    best: dict[tuple[Any, ...], dict[str, Any]] = {}
-    for entry in sorted(found, key=_preference):
-        key = (entry["kind"], *(entry.get(name) for name in _IDS))
-        if key in best:
-            say(f"{entry['path']}: the same {entry['kind']} as {best[key]['path']}, which is used in its place")
-        else:
-            best[key] = entry
-    return sorted(best.values(), key=lambda entry: entry["path"])
+def _without_repeats(root: Path, found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Keep one file an id, the quickest to read of those that look whole; say which others are there."""
+    forms: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
+    for entry in found:
+        forms.setdefault((entry["kind"], *(entry.get(name) for name in _IDS)), []).append(entry)
+    kept = []
+    for entries in forms.values():
+        best, *others = sorted(entries, key=partial(_preference, root)) if len(entries) > 1 else entries
+        kept.append(best)
+        for entry in others:
+            say(f"{entry['path']}: the same {entry['kind']} as {best['path']}, which is used in its place")
+    return sorted(kept, key=lambda entry: entry["path"])
 
 
-def _preference(entry: dict[str, Any]) -> tuple[int, str]:
-    suffix = Path(entry["path"]).suffix
-    return (_COMPRESSION.index(suffix) + 1 if suffix in _COMPRESSION else 0, entry["path"])
+def _preference(root: Path, entry: dict[str, Any]) -> tuple[bool, int, str]:
+    """Give a key that sorts forms of one file: whole ones by the speed of reading, then others by size."""
+    path = root / entry["path"]
+    size = path.stat().st_size if path.is_file() else 0
+    if size < _LEAST_SIZE.get(entry["kind"], BLOCK):
+        return True, -size, entry["path"]
+    return False, _COMPRESSION.index(path.suffix) + 1 if path.suffix in _COMPRESSION else 0, entry["path"]
 
 
 def _demand(root: Path, entries: list[dict[str, Any]]) -> None:

@@ -15,6 +15,7 @@ FIRST_BOSS_PLATE: Final = 3510
 """Plates from here on were observed with the BOSS spectrographs and their 2 arcsec fibres."""
 
 SECONDS_PER_DAY: Final = 86400.0
+_LAST_OBJID: Final = 2**63 - 1
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,8 @@ def read_spectrum(path: Path | str) -> Spectrum:
     ------
     BadInput
         The file is missing, empty, truncated or corrupt; it lacks COADD or its object's row; it holds no
-        sample; its header is of another spectrum than its name; its wavelengths do not increase.
+        sample; its header is of another spectrum than its name; its wavelengths do not increase; its objID is
+        of more than 63 bits.
 
     Notes
     -----
@@ -121,7 +123,7 @@ def _read(stream: BinaryIO, path: Path, plate: int, mjd: int, fiber: int) -> Spe
         zwarning=int(_cell(row, "ZWARNING", path)),
         class_=text(_cell(row, "CLASS", path)),
         subclass=text(_cell(row, "SUBCLASS", path)),
-        objid=_objid(row),
+        objid=_objid(row, path),
         tai=_tai(header, mjd),
         fiber_arcsec=fiber_diameter(plate),
         sn_median=_sn_median(row, flux, ivar),
@@ -204,13 +206,16 @@ def _number(header: Header, row: np.void, key: str, path: Path) -> float:
     return number
 
 
-def _objid(row: np.void) -> int:
+def _objid(row: np.void, path: Path) -> int:
     """Give BESTOBJID, else OBJID where it is one cell (in SDSS files OBJID is the five parts of a target)."""
     for name in ("BESTOBJID", "OBJID"):
         if name in (row.dtype.names or ()) and np.ndim(row[name]) == 0:
             value = row[name]
             cell = text(value) if isinstance(value, bytes) else str(int(value))
-            return int(cell) if cell.isdigit() else 0
+            objid = int(cell) if cell.isdigit() else 0
+            if objid > _LAST_OBJID:
+                raise BadInput(f"{path}: {name} {cell} does not fit the 63 bits of an objID; fetch it again")
+            return objid
     return 0
 
 

@@ -1,0 +1,100 @@
+"""What is set aside and what is left out, on a cube of the real field: one file's damage, a target's, an epoch's."""
+
+import shutil
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from hiss.cube import sparse
+from hiss.cube.comm import Alone
+from hiss.cube.dense_plan import plan_dense
+from hiss.cube.layout import COVERAGE, SPECTRUM_TABLE
+from hiss.cube.links import build_links
+from hiss.files import read_table, write_table
+from hiss.sdss.catalogue import catalogue_from_csv, write_sfr_catalogue
+from hiss.sdss.manifest import make_manifest
+
+PLATES = [3126, 3127, 7330]  # the star's three spectra, the first of highest S/N
+
+
+@pytest.fixture(scope="module")
+def inputs(sdss_files, tmp_path_factory):
+    """The six real frames and the spectra of the star."""
+    folder = tmp_path_factory.mktemp("inputs")
+    manifest = make_manifest(sdss_files)
+    write_table(folder / "manifest.parquet", manifest[manifest["band"].notna() | manifest["plate"].isin(PLATES)])
+    tables = folder / "gal_info.fit", folder / "gal_totsfr.fits"
+    write_sfr_catalogue(catalogue_from_csv(sdss_files / "labels" / "mpajhu_dr7_sfr_107rows.csv"), *tables)
+    return sparse.SparseInputs(folder / "manifest.parquet", sdss_files, *tables)
+
+
+def build(inputs, out):
+    sparse.build_sparse(Alone(), inputs, {"image_fiber_arcsec": 3.0}, out / "sparse.h5", out / "rejects.parquet")
+    return out
+
+
+@pytest.fixture(scope="module")
+def cube(inputs, tmp_path_factory):
+    out = build(inputs, tmp_path_factory.mktemp("cube"))
+    build_links(out / "sparse.h5", out / "links.h5", 8.4)
+    return out
+
+
+def test_what_a_reader_lets_through_costs_one_file_and_not_the_build(inputs, tmp_path, monkeypatch):
+    def damaged(true, name, error):
+        def call(thing, *others):
+            if thing.path.name == name:
+                raise error
+            return true(thing, *others)
+
+        return call
+
+    frame, spectrum = "frame-r-002820-3-0122.fits.bz2", "spec-3126-54804-0211.fits"
+    for what, name, error in (
+        ("calibrate_frame", frame, IndexError("index -9223372036854775808 is out of bounds")),
+        ("spectrum_row", spectrum, OverflowError("int too big to convert")),
+    ):
+        monkeypatch.setattr(sparse, what, damaged(getattr(sparse, what), name, error))
+    build(inputs, tmp_path)
+    rejects = read_table(tmp_path / "rejects.parquet")
+    reason = {Path(path).name: text for path, text in zip(rejects["path"], rejects["reason"])}
+    assert len(reason) == 2
+    assert reason[frame].endswith(
+        f"{frame}: the file is corrupt (index -9223372036854775808 is out of bounds); fetch it again"
+    )
+    assert reason[spectrum].endswith(f"{spectrum}: the file is corrupt (int too big to convert); fetch it again")
+    with h5py.File(tmp_path / "sparse.h5") as file:
+        assert (file.attrs["image_count"], file.attrs["spectrum_count"]) == (5, 2)
+
+
+def test_each_spectrum_of_a_rejected_target_has_its_own_reason(cube, tmp_path):
+    with h5py.File(cube / "sparse.h5") as file:
+        plates = file[SPECTRUM_TABLE]["plate"]
+    links = shutil.copy(cube / "links.h5", tmp_path)
+    with h5py.File(links, "r+") as file:
+        coverage = file[COVERAGE][:]
+        coverage[plates == 3126] = [2, 2, 1, 2, 2]  # the label
+        coverage[plates == 7330] = 1
+        file[COVERAGE][:] = coverage
+    plan = plan_dense(cube / "sparse.h5", links, 1.5)
+    reason = {Path(path).name.split("-")[1]: text for path, text in zip(plan.rejects["path"], plan.rejects["reason"])}
+    assert plan.targets == []
+    assert reason["3126"] == "cutout not whole in r"
+    assert reason["3127"] == "its target's label spectrum: cutout not whole in r"
+    assert reason["7330"] == "cutout not whole"
+
+
+def test_a_turned_epoch_is_linked_and_not_stacked(cube):
+    plan = plan_dense(cube / "sparse.h5", cube / "links.h5", 1.5)
+    with h5py.File(cube / "links.h5") as file:
+        references = file["semi_sparse_cube/0/spectra/image_cutouts_data"][plan.targets[0].label]
+    kept = plan.epochs(plan.targets[0], references)
+    assert np.bincount(plan.band[kept["ds_slice_idx"]]).tolist() == [2, 1, 1, 1, 1]
+    second, turn = kept["ds_slice_idx"][1], np.radians(1.0)
+    for axis in ("CD1", "CD2"):
+        columns, rows = plan.wcs[f"{axis}_1"][second], plan.wcs[f"{axis}_2"][second]
+        plan.wcs[f"{axis}_1"][second] = columns * np.cos(turn) - rows * np.sin(turn)
+        plan.wcs[f"{axis}_2"][second] = columns * np.sin(turn) + rows * np.cos(turn)
+    assert second not in plan.epochs(plan.targets[0], references)["ds_slice_idx"]
