@@ -8,7 +8,7 @@ import pandas as pd
 
 from hiss.errors import HissError
 from hiss.files import atomic
-from hiss.sdss.fits import corrupt_is_bad, open_fits, read_columns, read_hdus, table_dtype
+from hiss.sdss.fits import first_hdus, open_fits, read_rows
 from hiss.sdss.objid import unpack_objid
 
 KEY: Final = ["plate", "mjd", "fiber"]
@@ -66,15 +66,15 @@ def read_sfr_catalogue(gal_info: Path | str, gal_totsfr: Path | str) -> pd.DataF
 
 
 def _read_columns(path: Path, columns: list[str]) -> dict[str, np.ndarray | pd.Categorical]:
-    with corrupt_is_bad(path), open_fits(path) as stream:
-        hdus = read_hdus(stream, path, first=2)
+    with open_fits(path, memmap=True) as file:
+        hdus = first_hdus(file, 2, path)
         if len(hdus) < 2 or hdus[1].header.get("XTENSION") != "BINTABLE":
             raise HissError(f"{path}: has no table in HDU 1; fetch it again")
-        missing = [name for name in columns if name not in (table_dtype(hdus[1], path).names or ())]
+        rows = read_rows(hdus[1], path)
+        missing = [name for name in columns if name not in (rows.dtype.names or ())]
         if missing:
             raise HissError(f"{path}: lacks the column {', '.join(missing)}; fetch the table of release DR7 v5.2")
-        raw = read_columns(stream, hdus[1], path, columns)
-    return {_OUR_NAME.get(name, name.lower()): _native(raw.pop(name)) for name in columns}
+        return {_OUR_NAME.get(name, name.lower()): _native(rows[name]) for name in columns}
 
 
 def _native(column: np.ndarray) -> np.ndarray | pd.Categorical:

@@ -3,13 +3,13 @@
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any
 
 import numpy as np
 
 from hiss.bands import BAND_INDEX, FRAME_SHAPE
 from hiss.errors import BadInput
-from hiss.sdss.fits import Hdu, Header, corrupt_is_bad, open_fits, read_hdus, read_image, read_rows
+from hiss.sdss.fits import Header, first_hdus, open_fits, plain_header, read_image, read_rows
 
 _NAME = re.compile(r"frame-([ugriz])-(\d{6})-([1-6])-(\d{4})\.fits(?:\.gz|\.bz2)?")
 _SKY_SHAPE = (192, 256)
@@ -76,13 +76,13 @@ def read_frame(path: Path | str) -> Frame:
     """
     path = Path(path)
     run, camcol, field, band = parse_frame_name(path)
-    with corrupt_is_bad(path), open_fits(path) as stream:
-        hdus = read_hdus(stream, path, first=3)
-        header = hdus[0].header
+    with open_fits(path) as file:
+        hdus = first_hdus(file, 3, path)
+        header = plain_header(hdus[0].header)
         _check_identity(header, path, run, camcol, band)
-        image = _read_array(stream, hdus, 0, FRAME_SHAPE, "image", path)
-        calibration = _read_array(stream, hdus, 1, (FRAME_SHAPE[1],), "calibration", path)
-        sky, x_interp, y_interp = _read_sky(stream, hdus, path)
+        image = _read_array(hdus, 0, FRAME_SHAPE, "image", path)
+        calibration = _read_array(hdus, 1, (FRAME_SHAPE[1],), "calibration", path)
+        sky, x_interp, y_interp = _read_sky(hdus, path)
     if not np.isfinite(image).any():
         raise BadInput(f"{path}: every pixel of the image is NaN; fetch it again")
     if not (np.isfinite(calibration).all() and (calibration > 0).all()):
@@ -115,19 +115,17 @@ def _check_identity(header: Header, path: Path, run: int, camcol: int, band: str
             )
 
 
-def _hdu(hdus: list[Hdu], index: int, what: str, path: Path) -> Hdu:
+def _hdu(hdus: list[Any], index: int, what: str, path: Path) -> Any:
     if len(hdus) <= index:
         raise BadInput(f"{path}: has no {what} HDU ({index}); fetch it again")
     return hdus[index]
 
 
-def _read_array(
-    stream: BinaryIO, hdus: list[Hdu], index: int, shape: tuple[int, ...], what: str, path: Path
-) -> np.ndarray:
+def _read_array(hdus: list[Any], index: int, shape: tuple[int, ...], what: str, path: Path) -> np.ndarray:
     hdu = _hdu(hdus, index, what, path)
     if hdu.header.get("XTENSION", "IMAGE") != "IMAGE":
         raise BadInput(f"{path}: has no {what} HDU ({index} holds a table); fetch it again")
-    array = read_image(stream, hdu, path)
+    array = read_image(hdu, path)
     _check_shape(array, shape, what, path)
     return array
 
@@ -137,12 +135,12 @@ def _check_shape(array: np.ndarray, shape: tuple[int, ...], what: str, path: Pat
         raise BadInput(f"{path}: the {what} has shape {array.shape} where {shape} is due; fetch it again")
 
 
-def _read_sky(stream: BinaryIO, hdus: list[Hdu], path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _read_sky(hdus: list[Any], path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Read HDU 2; its TDIM is trusted only as far as the number of values, rows of 256 as in the data model."""
     hdu = _hdu(hdus, 2, "sky", path)
     if hdu.header.get("XTENSION") != "BINTABLE":
         raise BadInput(f"{path}: has no sky HDU (2 holds no table); fetch it again")
-    rows = read_rows(stream, hdu, path)
+    rows = read_rows(hdu, path)
     names = rows.dtype.names or ()
     missing = [name for name in ("ALLSKY", "XINTERP", "YINTERP") if name not in names]
     if missing or len(rows) == 0:

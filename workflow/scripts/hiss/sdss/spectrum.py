@@ -3,12 +3,12 @@
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Any, Final
 
 import numpy as np
 
 from hiss.errors import BadInput
-from hiss.sdss.fits import Hdu, Header, corrupt_is_bad, open_fits, read_hdus, read_rows, text
+from hiss.sdss.fits import Header, first_hdus, open_fits, plain_header, read_rows, text
 
 _NAME = re.compile(r"spec-(\d{4,5})-(\d{5})-(\d{4})\.fits(?:\.gz|\.bz2)?")
 FIRST_BOSS_PLATE: Final = 3510
@@ -102,16 +102,15 @@ def read_spectrum(path: Path | str) -> Spectrum:
     """
     path = Path(path)
     plate, mjd, fiber = parse_spectrum_name(path)
-    with corrupt_is_bad(path), open_fits(path) as stream:
-        return _read(stream, path, plate, mjd, fiber)
+    with open_fits(path) as file:
+        return _read(first_hdus(file, 4, path), path, plate, mjd, fiber)
 
 
-def _read(stream: BinaryIO, path: Path, plate: int, mjd: int, fiber: int) -> Spectrum:
-    hdus = read_hdus(stream, path, first=4)
-    header = hdus[0].header
+def _read(hdus: list[Any], path: Path, plate: int, mjd: int, fiber: int) -> Spectrum:
+    header = plain_header(hdus[0].header)
     _check_identity(header, path, plate, mjd, fiber)
-    loglam, flux, ivar, and_mask = _read_coadd(stream, hdus, path)
-    row = _read_object(stream, hdus, path)
+    loglam, flux, ivar, and_mask = _read_coadd(hdus, path)
+    row = _read_object(hdus, path)
     return Spectrum(
         path=path,
         plate=plate,
@@ -132,7 +131,7 @@ def _read(stream: BinaryIO, path: Path, plate: int, mjd: int, fiber: int) -> Spe
         ivar=ivar,
         and_mask=and_mask,
         header=header,
-        lines=_read_lines(stream, hdus, path),
+        lines=_read_lines(hdus, path),
     )
 
 
@@ -145,15 +144,15 @@ def _check_identity(header: Header, path: Path, plate: int, mjd: int, fiber: int
             )
 
 
-def _find(hdus: list[Hdu], names: tuple[str, ...]) -> Hdu | None:
+def _find(hdus: list[Any], names: tuple[str, ...]) -> Any:
     return next((hdu for hdu in hdus if hdu.name in names), None)
 
 
-def _read_coadd(stream: BinaryIO, hdus: list[Hdu], path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def _read_coadd(hdus: list[Any], path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     hdu = _find(hdus, ("COADD",))
     if hdu is None:
         raise BadInput(f"{path}: has no COADD HDU; fetch it again")
-    rows = read_rows(stream, hdu, path)
+    rows = read_rows(hdu, path)
     missing = [name for name in ("LOGLAM", "FLUX", "IVAR", "AND_MASK") if name not in (rows.dtype.names or ())]
     if missing:
         raise BadInput(f"{path}: COADD lacks the column {', '.join(missing).lower()}; fetch it again")
@@ -170,22 +169,22 @@ def _read_coadd(stream: BinaryIO, hdus: list[Hdu], path: Path) -> tuple[np.ndarr
     )
 
 
-def _read_object(stream: BinaryIO, hdus: list[Hdu], path: Path) -> np.void:
+def _read_object(hdus: list[Any], path: Path) -> np.void:
     """Read the one row of SPECOBJ (SDSS) or SPALL (BOSS)."""
     hdu = _find(hdus, ("SPECOBJ", "SPALL"))
     if hdu is None:
         raise BadInput(f"{path}: has no SPECOBJ HDU (SPALL in BOSS files); fetch it again")
-    rows = read_rows(stream, hdu, path)
+    rows = read_rows(hdu, path)
     if len(rows) == 0:
         raise BadInput(f"{path}: {hdu.name} has no row; fetch it again")
     return rows[0]
 
 
-def _read_lines(stream: BinaryIO, hdus: list[Hdu], path: Path) -> dict[str, tuple[float, float]]:
+def _read_lines(hdus: list[Any], path: Path) -> dict[str, tuple[float, float]]:
     hdu = _find(hdus, ("SPZLINE",))
     if hdu is None:
         return {}
-    rows = read_rows(stream, hdu, path)
+    rows = read_rows(hdu, path)
     if not {"LINENAME", "LINEAREA", "LINEAREA_ERR"} <= set(rows.dtype.names or ()):
         return {}
     areas = zip(rows["LINEAREA"].tolist(), rows["LINEAREA_ERR"].tolist())
