@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 REPO = Path(__file__).resolve().parents[1]
@@ -112,9 +113,9 @@ def main() -> None:
         print(f"{len(frames)} frames, load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
         whole, net = {}, {}
         for ranks in (1, 2):
-            floor, floor_cpu = best(args.repeat, lambda: decompress(frames, ranks))  # noqa: B023
-            start, start_cpu = best(args.repeat, lambda: build(folder, "spectra.parquet", ranks))  # noqa: B023
-            whole[ranks], cpu = best(args.repeat, lambda: build(folder, "all.parquet", ranks))  # noqa: B023
+            floor, floor_cpu = best(args.repeat, partial(decompress, frames, ranks))
+            start, start_cpu = best(args.repeat, partial(build, folder, "spectra.parquet", ranks))
+            whole[ranks], cpu = best(args.repeat, partial(build, folder, "all.parquet", ranks))
             net[ranks] = whole[ranks] - start
             print(
                 f"{ranks} rank(s): build {whole[ranks]:.1f} s ({start:.1f} s of it start and end), decompression alone "

@@ -110,7 +110,7 @@ def test_the_same_figure_has_the_same_bytes(study: Path, tmp_path: Path) -> None
 
 
 def _sentences(figure: object) -> str:
-    return " ".join(text.get_text() for text in figure.findobj(plt.Text)).replace("\n", " ")  # type: ignore[attr-defined]
+    return " ".join(text.get_text() for text in figure.findobj(plt.Text)).replace("\n", " ")
 
 
 def test_nothing_to_show_is_said_not_drawn(study: Path) -> None:

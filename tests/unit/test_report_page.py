@@ -160,7 +160,7 @@ def _tables(delta: float, low: float, high: float, n: int = 2000) -> tuple[pd.Da
 
 
 def _said(*given: object) -> str:
-    found = answers(*_tables(*given))  # type: ignore[arg-type]
+    found = answers(*_tables(*given))
     return " ".join(sentence for answer in found for sentence in answer.sentences).replace("\u00a0", " ")
 
 

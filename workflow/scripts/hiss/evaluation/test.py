@@ -16,15 +16,12 @@ TEST_COLUMNS = ["model", "modality", "zoom", "target_id", "row", "truth", "predi
 Predict = Callable[..., pd.DataFrame]
 
 
-def test_rows(split: pd.DataFrame) -> pd.DataFrame:
+def held_back_rows(split: pd.DataFrame) -> pd.DataFrame:
     """Return the objects of the test set: ``row, target_id, truth`` (AVG), in order of row."""
     chosen = split.loc[split["split"] == "test", ["row", "target_id", "avg"]]
     if chosen.empty:
         raise HissError("the split has no test object; the sample is too small or its test fraction is 0")
     return chosen.rename(columns={"avg": "truth"}).sort_values("row").reset_index(drop=True)
-
-
-test_rows.__test__ = False  # type: ignore[attr-defined]  # pytest would collect it where it is imported
 
 
 def predict_test(
@@ -52,7 +49,7 @@ def predict_test(
     predict
         ``predict(folder, model, arrays_path, rows)`` gives ``target_id, row, prediction``.
     """
-    wanted = test_rows(split)
+    wanted = held_back_rows(split)
     parts = []
     for run in selection[selection["model"] == model].to_dict("records"):
         path, zoom = run["path"], int(run["zoom"])

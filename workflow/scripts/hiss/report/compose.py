@@ -93,7 +93,7 @@ def count(number: int, singular: str, plural: str = "") -> str:
 
 def _step(sample: SampleTables, key: str) -> int:
     """Return what a step of the ledger leaves."""
-    return int(sample.ledger.set_index("key").loc[key, "count"])  # type: ignore[arg-type]
+    return int(sample.ledger.loc[sample.ledger["key"] == key, "count"].iloc[0])
 
 
 def _study_counts(study: StudyTables) -> str:
