@@ -36,7 +36,7 @@ format: setup
 	$(BIN)/snakefmt Snakefile rules
 
 schema: setup
-	PYTHONPATH=workflow/scripts $(BIN)/python -c 'import json; from hiss.config import schema; print(json.dumps(schema(), indent=2))' > config/schema.json
+	PYTHONPATH=workflow/scripts $(BIN)/python -c 'import json; from hiss.config.settings import schema; print(json.dumps(schema(), indent=2))' > config/schema.json
 
 # torch is pinned without its build (+cpu, +cu130): each machine takes the one its index offers.
 lock: setup

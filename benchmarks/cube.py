@@ -7,7 +7,6 @@ two wall-clock times of one run of this program; each time is the best of ``--re
 """
 
 import argparse
-import json
 import os
 import resource
 import subprocess
@@ -72,13 +71,20 @@ def decompress(frames: list[Path], processes: int) -> None:
         raise SystemExit("decompressing failed")
 
 
+def cube_options() -> str:
+    """Return the config's defaults."""
+    from hiss.config.cube import Cube
+
+    return Cube().for_build()
+
+
 def build(folder: Path, manifest: str, ranks: int) -> None:
     """Build the sparse cube as its rule does."""
     line = [
         "mpirun", "-n", str(ranks), sys.executable, SCRIPTS / "build_sparse.py", "--ranks", str(ranks),
         "--manifest", folder / manifest, "--root", folder / "sky",
         "--gal-info", folder / "gal_info_dr7_v5_2.fit", "--gal-totsfr", folder / "gal_totsfr_dr7_v5_2.fits",
-        "--settings", json.dumps({"image_fiber_arcsec": 3.0}), "--output", folder / "sparse.h5",
+        "--settings", cube_options(), "--output", folder / "sparse.h5",
         "--rejects", folder / "rejects.parquet", "--log", folder / "log",
     ]  # fmt: skip
     subprocess.run([str(part) for part in line], check=True, stderr=subprocess.DEVNULL, env={**os.environ, **MPI})

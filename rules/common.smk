@@ -7,7 +7,7 @@ from pathlib import Path
 _SCRIPTS = Path(workflow.basedir) / "workflow" / "scripts"
 sys.path.insert(0, str(_SCRIPTS))
 
-from hiss.config import parse_settings
+from hiss.config.settings import parse_settings
 from hiss.errors import HissError
 from hiss.folders import folder_state
 from hiss.imports import modules_of

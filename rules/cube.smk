@@ -24,7 +24,7 @@ rule build_sparse:
         mem_mb_per_cpu=more_each_attempt(600),
     params:
         root=raw_root,
-        settings=settings.cube.model_dump_json(include={"image_fiber_arcsec"}),
+        settings=settings.cube.for_build(),
     shell:
         "{resources.mpi} -n {resources.tasks} python {input.script:q} --ranks {resources.tasks}"
         " --manifest {input.manifest:q} --root {params.root:q}"
@@ -75,7 +75,7 @@ rule build_dense:
         mem_mb=more_each_attempt(1200),
         mem_mb_per_cpu=more_each_attempt(600),
     params:
-        settings=settings.cube.model_dump_json(include={"match_radius_arcsec"}),
+        settings=settings.cube.for_build(),
     shell:
         "{resources.mpi} -n {resources.tasks} python {input.script:q} --ranks {resources.tasks}"
         " --sparse {input.sparse:q} --links {input.links:q} --settings {params.settings:q}"

@@ -3,7 +3,7 @@ import json
 import pytest
 import yaml
 
-from hiss.config import parse_settings, schema
+from hiss.config.settings import parse_settings, schema
 from hiss.errors import HissError
 from hiss.runs import plan_runs
 

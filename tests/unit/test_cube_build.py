@@ -17,6 +17,7 @@ import pytest
 from astropy.io import fits
 
 from hiss.bands import BANDS, FLUX_UNIT
+from hiss.config.cube import Cube
 from hiss.cube.comm import Alone, assert_ranks
 from hiss.cube.dense_plan import plan_dense
 from hiss.cube.hdf5 import to_table
@@ -32,6 +33,7 @@ from hiss.provenance import digest
 from hiss.sdss.catalogue import catalogue_from_csv, write_sfr_catalogue
 from hiss.sdss.manifest import make_manifest
 
+OPTIONS = Cube().for_build()
 SCRIPTS = Path(__file__).resolve().parents[2] / "workflow" / "scripts"
 MPI = {
     "OMPI_ALLOW_RUN_AS_ROOT": "1",
@@ -58,7 +60,7 @@ def sparse_arguments(raw, out):
     return [
         "--manifest", raw / "manifest.parquet", "--root", raw / "sky",
         "--gal-info", raw / "gal_info_dr7_v5_2.fit", "--gal-totsfr", raw / "gal_totsfr_dr7_v5_2.fits",
-        "--settings", '{"image_fiber_arcsec": 3.0}', "--output", out / "sparse.h5",
+        "--settings", OPTIONS, "--output", out / "sparse.h5",
         "--rejects", out / "sparse_rejects.parquet", "--log", out / "sparse.log",
     ]  # fmt: skip
 
@@ -70,7 +72,7 @@ def build(raw, out, ranks):
     run(
         command(
             "build_dense.py", ranks, "--sparse", out / "sparse.h5", "--links", out / "links.h5",
-            "--settings", '{"match_radius_arcsec": 1.5}', "--output", out / "dense.h5",
+            "--settings", OPTIONS, "--output", out / "dense.h5",
             "--rejects", out / "dense_rejects.parquet", "--log", out / "dense.log",
         )
     )  # fmt: skip

@@ -1,5 +1,6 @@
 """What is set aside and what is left out, on a cube of the real field: one file's damage, a target's, an epoch's."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -7,15 +8,18 @@ import h5py
 import numpy as np
 import pytest
 
+from hiss.config.cube import Cube
 from hiss.cube import sparse
 from hiss.cube.comm import Alone
 from hiss.cube.dense_plan import plan_dense
 from hiss.cube.layout import COVERAGE, SPECTRUM_TABLE
 from hiss.cube.links import build_links
+from hiss.cube.options import Options
 from hiss.files import read_table, write_table
 from hiss.sdss.catalogue import catalogue_from_csv, write_sfr_catalogue
 from hiss.sdss.manifest import make_manifest
 
+OPTIONS = Options.of(json.loads(Cube().for_build()))
 PLATES = [3126, 3127, 7330]  # the star's three spectra, the first of highest S/N
 
 
@@ -31,7 +35,7 @@ def inputs(sdss_files, tmp_path_factory):
 
 
 def build(inputs, out):
-    sparse.build_sparse(Alone(), inputs, {"image_fiber_arcsec": 3.0}, out / "sparse.h5", out / "rejects.parquet")
+    sparse.build_sparse(Alone(), inputs, OPTIONS, out / "sparse.h5", out / "rejects.parquet")
     return out
 
 

@@ -1,4 +1,4 @@
-from hiss.config import parse_settings
+from hiss.config.settings import parse_settings
 from hiss.runs import models_of, plan_runs, zooms_of
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from hiss.cube.comm import assert_ranks, mpi_job, world
 from hiss.cube.dense import build_dense
+from hiss.cube.options import Options
 from hiss.imports import modules_of
 
 
@@ -15,7 +16,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--sparse", type=Path, required=True, help="sparse.h5")
     parser.add_argument("--links", type=Path, required=True, help="links.h5")
     parser.add_argument("--ranks", type=int, required=True, help="MPI ranks that were asked for")
-    parser.add_argument("--settings", type=json.loads, required=True, help="JSON with match_radius_arcsec")
+    parser.add_argument("--settings", type=json.loads, required=True, help="the cube's options, JSON")
     parser.add_argument("--output", type=Path, required=True, help="dense.h5")
     parser.add_argument("--rejects", type=Path, required=True, help="table of spectra that are not in it")
     parser.add_argument("--log", type=Path, required=True)
@@ -28,4 +29,4 @@ if __name__ == "__main__":
     with mpi_job(comm, args.log):
         assert_ranks(comm, args.ranks)
         code = [Path(__file__), *modules_of(Path(__file__))]
-        build_dense(comm, args.sparse, args.links, args.settings, args.output, args.rejects, code)
+        build_dense(comm, args.sparse, args.links, Options.of(args.settings), args.output, args.rejects, code)

@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 from hiss.cube.comm import assert_ranks, mpi_job, world
+from hiss.cube.options import Options
 from hiss.cube.sparse import SparseInputs, build_sparse
 from hiss.imports import modules_of
 
@@ -17,7 +18,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--gal-info", type=Path, required=True, help="MPA-JHU gal_info table")
     parser.add_argument("--gal-totsfr", type=Path, required=True, help="MPA-JHU gal_totsfr table")
     parser.add_argument("--ranks", type=int, required=True, help="MPI ranks that were asked for")
-    parser.add_argument("--settings", type=json.loads, required=True, help="JSON with image_fiber_arcsec")
+    parser.add_argument("--settings", type=json.loads, required=True, help="the cube's options, JSON")
     parser.add_argument("--output", type=Path, required=True, help="sparse.h5")
     parser.add_argument("--rejects", type=Path, required=True, help="table of files that could not be read")
     parser.add_argument("--log", type=Path, required=True)
@@ -31,4 +32,4 @@ if __name__ == "__main__":
         assert_ranks(comm, args.ranks)
         inputs = SparseInputs(args.manifest, args.root, args.gal_info, args.gal_totsfr)
         code = [Path(__file__), *modules_of(Path(__file__))]
-        build_sparse(comm, inputs, args.settings, args.output, args.rejects, code)
+        build_sparse(comm, inputs, Options.of(args.settings), args.output, args.rejects, code)

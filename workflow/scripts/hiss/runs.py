@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from itertools import product
 from typing import Any
 
-from hiss.config import DecisionTree, Experiments, LightGBM, VGGNet12
+from hiss.config.experiments import DecisionTree, Experiments, LightGBM, VGGNet12
 
 MODELS = ("decision_tree", "lightgbm", "vggnet12")
 

@@ -1,6 +1,6 @@
 """The dense cube: one stacked, target-centred cutout and one stacked spectrum a target, ready to learn from."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -24,11 +24,11 @@ from hiss.cube.layout import (
     spectra_group,
     spectrum_size,
 )
+from hiss.cube.options import Options
 from hiss.cube.shared import create_shared, shared_temporary
 from hiss.cube.stacking import spectrum_weights, stack
 from hiss.cube.targets import Target
 from hiss.cube.zoom import zoom_images
-from hiss.errors import HissError
 from hiss.files import write_table
 from hiss.progress import progress, say
 from hiss.provenance import provenance
@@ -55,7 +55,7 @@ def build_dense(
     comm: Comm,
     sparse: Path | str,
     links: Path | str,
-    settings: Mapping[str, Any],
+    options: Options,
     output: Path | str,
     rejects: Path | str,
     code: Iterable[Path] = (),
@@ -64,8 +64,8 @@ def build_dense(
 
     Parameters
     ----------
-    settings
-        ``match_radius_arcsec``.
+    options
+        What the user chose about the values.
     code
         Files of the code that runs, for the provenance record.
 
@@ -74,9 +74,7 @@ def build_dense(
     HissError
         The links are of another sparse cube, or a frame is not of the band its reference says.
     """
-    if "match_radius_arcsec" not in settings:
-        raise HissError("the cube's settings lack match_radius_arcsec; give it in --settings")
-    plan = plan_dense(sparse, links, float(settings["match_radius_arcsec"]))
+    plan = plan_dense(sparse, links, options.match_radius_arcsec)
     with shared_temporary(output, comm) as temporary:
         shared = open_to_write(temporary, comm)
         _create(shared, len(plan.targets))
@@ -86,7 +84,7 @@ def build_dense(
         parts = comm.gather(mine)
         if comm.rank == 0:
             n_epochs, chi2_image, chi2_spectrum = (np.concatenate(part) for part in zip(*parts or []))
-            record = provenance({"sparse": sparse, "links": links}, settings, code)
+            record = provenance({"sparse": sparse, "links": links}, options.as_dict(), code)
             with h5py.File(temporary, "r+") as file, h5py.File(links, "r") as linked:
                 finish_dense(
                     file,

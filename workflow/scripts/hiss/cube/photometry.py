@@ -61,13 +61,15 @@ def dark_variance(camcol: int, run: int, band: str) -> float:
     return later if run >= first else _DARK_VARIANCE[camcol - 1][BAND_INDEX[band]]
 
 
-def flux_per_nanomaggy(band: str, fiber_arcsec: float) -> float:
+def flux_per_nanomaggy(band: str, fiber_arcsec: float | None) -> float:
     """Return the factor from nanomaggies a pixel to 1e-17 erg s-1 cm-2 Angstrom-1 in a fibre's aperture.
 
-    The band's midpoint turns f_nu into f_lambda; a pixel stands for the whole aperture, pi (d/2)^2.
+    The band's midpoint turns f_nu into f_lambda; a pixel stands for the whole aperture, pi (d/2)^2, or, where no
+    diameter is given, for itself.
     """
     f_lambda = NANOMAGGY * LIGHT_SPEED / BAND_WAVELENGTH[BAND_INDEX[band]] ** 2 / STORED_UNIT
-    return float(f_lambda * math.pi * (fiber_arcsec / 2) ** 2 / PIXEL_SCALE**2)
+    pixels = 1.0 if fiber_arcsec is None else math.pi * (fiber_arcsec / 2) ** 2 / PIXEL_SCALE**2
+    return float(f_lambda * pixels)
 
 
 def _linear_weights(positions: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -146,13 +148,13 @@ def background_sigma(
     return float(np.sqrt(variance.mean()))
 
 
-def calibrate_frame(frame: Frame, fiber_arcsec: float) -> tuple[np.ndarray, np.ndarray, float]:
+def calibrate_frame(frame: Frame, fiber_arcsec: float | None) -> tuple[np.ndarray, np.ndarray, float]:
     """Return flux, sigma and the background's sigma of a frame, all in 1e-17 erg s-1 cm-2 Angstrom-1.
 
     Parameters
     ----------
     fiber_arcsec
-        Diameter of the aperture that a pixel's flux is scaled to.
+        Diameter of the aperture that a pixel's flux is scaled to; None: not scaled.
 
     Returns
     -------

@@ -1,13 +1,12 @@
 """The semi-sparse cube: every readable frame and spectrum at every zoom, written by all ranks at once."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import h5py
 import numpy as np
-import pandas as pd
 
 from hiss.bands import FRAME_SHAPE
 from hiss.cube.comm import Comm, open_to_write, ranks_of
@@ -23,6 +22,8 @@ from hiss.cube.layout import (
     spectra_group,
     spectrum_size,
 )
+from hiss.cube.options import Options
+from hiss.cube.order import in_frame_order, in_spectrum_order
 from hiss.cube.photometry import calibrate_frame
 from hiss.cube.rebin import rebin_spectra
 from hiss.cube.records import image_row, metadata_row, spectrum_row
@@ -38,6 +39,7 @@ from hiss.provenance import provenance
 from hiss.sdss.catalogue import read_sfr_catalogue
 from hiss.sdss.fits import corrupt_is_bad
 from hiss.sdss.frame import read_frame
+from hiss.sdss.manifest import files_of
 from hiss.sdss.spectrum import read_spectrum
 
 BATCH: Final = 64
@@ -69,7 +71,7 @@ class SparseInputs:
 def build_sparse(
     comm: Comm,
     inputs: SparseInputs,
-    settings: Mapping[str, Any],
+    options: Options,
     output: Path | str,
     rejects: Path | str,
     code: Iterable[Path] = (),
@@ -78,36 +80,35 @@ def build_sparse(
 
     Parameters
     ----------
-    settings
-        ``image_fiber_arcsec``.
+    options
+        What the user chose about the values.
     code
         Files of the code that runs, for the provenance record.
 
     Raises
     ------
     HissError
-        The manifest lacks frames and spectra, a setting is missing, or the catalogue's tables do not fit together.
+        The manifest lacks frames and spectra, or the catalogue's tables do not fit together.
     """
     manifest = read_table(inputs.manifest)
-    frames, spectra = (_paths(manifest, kind) for kind in ("frame", "spectrum"))
+    frames = list(in_frame_order(files_of(manifest, "frame"))["path"])
+    spectra = list(in_spectrum_order(files_of(manifest, "spectrum"))["path"])
     if not frames and not spectra:
         raise HissError(f"{inputs.manifest}: lists neither frames nor spectra; check the folder of raw files")
-    if "image_fiber_arcsec" not in settings:
-        raise HissError("the cube's settings lack image_fiber_arcsec; give it in --settings")
     if comm.rank == 0:
         read_sfr_catalogue(inputs.gal_info, inputs.gal_totsfr)  # tables that do not fit stop here, not hours later
     with shared_temporary(output, comm) as temporary:
         file = open_to_write(temporary, comm)
         _create_images(file, len(frames))
         _create_spectra(file, len(spectra))
-        bad_frames = _fill_images(file, comm, inputs.root, frames, float(settings["image_fiber_arcsec"]))
+        bad_frames = _fill_images(file, comm, inputs.root, frames, options.image_fiber_arcsec)
         bad_spectra = _fill_spectra(file, comm, inputs.root, spectra)
         file.close()  # collective: a failing rank must not wait here for the others, so no `with`
         bad_frames, bad_spectra = _collect(comm, bad_frames), _collect(comm, bad_spectra)
         if comm.rank == 0:
             record = provenance(
                 {"manifest": inputs.manifest, "gal_info": inputs.gal_info, "gal_totsfr": inputs.gal_totsfr},
-                settings,
+                options.as_dict(),
                 code,
             )
             with h5py.File(temporary, "r+") as file:
@@ -124,10 +125,6 @@ def build_sparse(
                 f"sparse cube: {len(frames) - len(bad_frames)} frames and {len(spectra) - len(bad_spectra)} "
                 f"spectra {ranks_of(comm)}; {len(unread)} files set aside"
             )
-
-
-def _paths(manifest: pd.DataFrame, kind: str) -> list[str]:
-    return [str(path) for path in manifest.loc[manifest["kind"] == kind, "path"]]
 
 
 def _collect(comm: Comm, bad: dict[int, str]) -> dict[int, str]:
@@ -161,7 +158,9 @@ def _create_spectra(file: h5py.File, n: int) -> None:
         create_shared(file, name, (n,), dtype, chunks=(_TABLE_ROWS,))
 
 
-def _fill_images(file: h5py.File, comm: Comm, root: Path, paths: list[str], fiber_arcsec: float) -> dict[int, str]:
+def _fill_images(
+    file: h5py.File, comm: Comm, root: Path, paths: list[str], fiber_arcsec: float | None
+) -> dict[int, str]:
     """Read, calibrate and write this rank's frames, every ``size``-th; give the rows that could not be read."""
     bad: dict[int, str] = {}
     rows = range(comm.rank, len(paths), comm.size)

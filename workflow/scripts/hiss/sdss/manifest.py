@@ -14,11 +14,11 @@ from hiss.files import sha256_of
 from hiss.progress import progress, say
 from hiss.sdss.fits import BLOCK
 from hiss.sdss.frame import parse_frame_name
-from hiss.sdss.spectrum import parse_spectrum_name
+from hiss.sdss.spectrum import parse_spectrum_name, read_position
 
 _INTEGERS: Final = ["run", "camcol", "field", "plate", "mjd", "fiber"]
 _IDS: Final = ["run", "camcol", "field", "band", "plate", "mjd", "fiber"]
-COLUMNS: Final = ["kind", "path", "size", "sha256", *_IDS]
+COLUMNS: Final = ["kind", "path", "size", "sha256", *_IDS, "ra", "dec"]
 _TABLES: Final = {
     "gal_info": re.compile(r"gal_info_dr7_v5_2\.fits?(?:\.gz)?"),
     "gal_totsfr": re.compile(r"gal_totsfr_dr7_v5_2\.fits?(?:\.gz)?"),
@@ -35,7 +35,8 @@ def make_manifest(root: Path | str) -> pd.DataFrame:
     DataFrame
         ``kind`` (frame, spectrum, gal_info, gal_totsfr), ``path`` (relative to the folder, with slashes),
         ``size`` [byte], ``sha256`` (empty where the file cannot be read), ``run camcol field plate mjd fiber``
-        (Int64), ``band``; ids are null where they do not apply. Of a frame or spectrum that is there in
+        (Int64), ``band``, ``ra dec`` [deg] of spectra, NaN where the header cannot be read; ids are null where
+        they do not apply. Of a frame or spectrum that is there in
         several forms the plain one is kept, then gzip, then bzip2, then the first path; a form too small to be
         whole is kept only where every one is, and then the largest.
 
@@ -61,8 +62,11 @@ def make_manifest(root: Path | str) -> pd.DataFrame:
         say(f"{root}: {ignored} other files are not of this workflow and are ignored")
     for entry in progress(kept, len(kept), "files hashed"):
         entry["size"], entry["sha256"] = _fingerprint(root / entry["path"])
+        if entry["kind"] == "spectrum":
+            entry["ra"], entry["dec"] = _position(root / entry["path"])
     table = pd.DataFrame(kept, columns=COLUMNS)
-    return table.astype(dict.fromkeys(_INTEGERS, "Int64") | {"size": "int64"}).reset_index(drop=True)
+    types = dict.fromkeys(_INTEGERS, "Int64") | {"size": "int64", "ra": "float64", "dec": "float64"}
+    return table.astype(types).reset_index(drop=True)
 
 
 def _walk(root: Path) -> Iterator[Path]:
@@ -129,6 +133,14 @@ def _fingerprint(path: Path) -> tuple[int, str]:
     except OSError as error:
         say(f"{path}: cannot be read ({error.strerror}); it will be among the rejects")
         return 0, ""
+
+
+def _position(path: Path) -> tuple[float, float]:
+    """Give where a spectrum points; one that cannot be read is no reason to stop: it will be among the rejects."""
+    try:
+        return read_position(path)
+    except BadInput:
+        return float("nan"), float("nan")
 
 
 def files_of(manifest: pd.DataFrame, kind: str) -> pd.DataFrame:

@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 
 from hiss.errors import BadInput
-from hiss.sdss.fits import Header, first_hdus, open_fits, plain_header, read_rows, text
+from hiss.sdss.fits import Header, corrupt_is_bad, first_hdus, open_fits, plain_header, read_rows, text
 
 _NAME = re.compile(r"spec-(\d{4,5})-(\d{5})-(\d{4})\.fits(?:\.gz|\.bz2)?")
 FIRST_BOSS_PLATE: Final = 3510
@@ -104,6 +104,23 @@ def read_spectrum(path: Path | str) -> Spectrum:
     plate, mjd, fiber = parse_spectrum_name(path)
     with open_fits(path) as file:
         return _read(first_hdus(file, 4, path), path, plate, mjd, fiber)
+
+
+def read_position(path: Path | str) -> tuple[float, float]:
+    """Return right ascension and declination [deg] out of a spectrum's primary header.
+
+    Raises
+    ------
+    BadInput
+        The file is missing, empty, truncated or corrupt, or its header has no position.
+    """
+    path = Path(path)
+    with open_fits(path) as file, corrupt_is_bad(path):
+        header = plain_header(first_hdus(file, 1, path)[0].header)
+        ra, dec = header.get("PLUG_RA"), header.get("PLUG_DEC")
+    if not (isinstance(ra, int | float) and isinstance(dec, int | float)):
+        raise BadInput(f"{path}: the header has no position, PLUG_RA and PLUG_DEC; fetch the file again")
+    return float(ra) % 360, float(dec)
 
 
 def _read(hdus: list[Any], path: Path, plate: int, mjd: int, fiber: int) -> Spectrum:

@@ -1,0 +1,106 @@
+"""All of config.yaml: validation with messages a person can act on, and the schema an editor uses."""
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+from pathlib import PurePosixPath
+from typing import Any
+
+from pydantic import BaseModel, Field, ValidationError, field_validator
+
+from hiss.config.base import Section
+from hiss.config.cube import Cube
+from hiss.config.experiments import Experiments
+from hiss.config.sample import Sample
+from hiss.config.sky import Sky
+from hiss.errors import HissError
+
+
+class Report(Section):
+    """The report at the end."""
+
+    title: str = "Star formation rates from images, spectra and both"
+    bootstrap: int = Field(1000, ge=100, description="Resamplings behind each interval.")
+    seed: int = 1
+
+
+class Settings(Section):
+    """All of config.yaml."""
+
+    results: str = Field(
+        "results/study", description="Folder of everything that is made, relative to the working directory."
+    )
+    sky: Sky
+    cube: Cube = Cube()
+    sample: Sample = Sample()
+    experiments: Experiments | None = Field(Experiments(), description="null: stop at the sample and its report.")
+    report: Report = Report()
+
+    @field_validator("results")
+    @classmethod
+    def _relative(cls, value: str) -> str:
+        path = PurePosixPath(value)
+        if path.is_absolute() or ".." in path.parts or not path.parts:
+            raise ValueError("must be a folder below the working directory, for instance results/study")
+        return str(path)
+
+
+def parse_settings(config: Mapping[str, Any], where: str) -> Settings:
+    """Return the validated settings.
+
+    Parameters
+    ----------
+    config
+        What Snakemake read.
+    where
+        Name of the config file, for the message.
+
+    Raises
+    ------
+    HissError
+        With one line for each wrong key: the key, what is allowed, and where.
+    """
+    try:
+        return Settings.model_validate(dict(config))
+    except ValidationError as error:
+        wrong = "; ".join(dict.fromkeys(_sentence(detail) for detail in error.errors()))
+        raise HissError(f"{where}: {wrong}. Every key is described in config/schema.json.") from None
+
+
+def _sentence(detail: Any) -> str:
+    location = [str(part) for part in detail["loc"]]
+    if detail["type"] == "extra_forbidden":
+        *parents, key = location
+        allowed = sorted(_keys_below(parents))
+        close = get_close_matches(key, allowed, 1)
+        hint = f" (did you mean '{close[0]}'?)" if close else ""
+        place = f"under '{'.'.join(parents)}'" if parents else "at the top level"
+        return f"unknown key '{'.'.join(location)}'{hint}; allowed {place}: {', '.join(allowed)}"
+    message = str(detail["msg"]).removeprefix("Value error, ")
+    message = message[:1].lower() + message[1:]
+    key = ".".join(location) or "the config"
+    if detail["type"] == "missing":
+        return f"'{key}' is missing"
+    given = "" if isinstance(detail["input"], Mapping | BaseModel) else f", not {detail['input']!r}"
+    return f"'{key}': {message}{given}"
+
+
+def _keys_below(parents: list[str]) -> list[str]:
+    """Return the keys of the section at a location, through optional and union types."""
+    model: Any = Settings
+    for name in parents:
+        fields = getattr(model, "model_fields", {})
+        if name in fields:
+            model = _section_of(fields[name].annotation) or model
+    return list(getattr(model, "model_fields", {}))
+
+
+def _section_of(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type):
+        return annotation if issubclass(annotation, BaseModel) else None
+    found = (_section_of(part) for part in getattr(annotation, "__args__", ()))
+    return next((section for section in found if section), None)
+
+
+def schema() -> dict[str, Any]:
+    """Return the JSON schema of config.yaml, as kept in config/schema.json."""
+    return Settings.model_json_schema()
