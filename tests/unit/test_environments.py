@@ -9,7 +9,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
 REPO = Path(__file__).resolve().parents[2]
-CONDA_NAMES = {"pytorch": "torch", "matplotlib-base": "matplotlib"}
+CONDA_NAMES = {"pytorch": "torch", "matplotlib-base": "matplotlib", "python-xxhash": "xxhash"}
 CONDA_ONLY = {"python", "openmpi"}
 
 
@@ -56,7 +56,7 @@ def test_every_rule_s_environment_has_what_its_script_imports():
     from hiss.imports import modules_of
 
     names = {"yaml": None, "sklearn": "scikit-learn", "torch": "pytorch", "matplotlib": "matplotlib-base",
-             "astropy_healpix": "astropy-healpix", "mpl_toolkits": "matplotlib-base"}  # fmt: skip
+             "astropy_healpix": "astropy-healpix", "xxhash": "python-xxhash", "mpl_toolkits": "matplotlib-base"}  # fmt: skip
     own = {"hiss", "snakemake"}
     standard = set(__import__("sys").stdlib_module_names)
     checked = 0
