@@ -18,8 +18,15 @@ pathvars:
     benchmarks=f"{settings.results}/benchmarks",
 
 
-include: "rules/sky.smk"
-include: "rules/cube.smk"
+if not EXISTING:
+
+    include: "rules/sky.smk"
+    include: "rules/archive.smk"
+    include: "rules/cube.smk"
+    include: "rules/shards.smk"
+
+
+include: "rules/exchange.smk"
 include: "rules/sample.smk"
 include: "rules/experiments.smk"
 include: "rules/evaluation.smk"
@@ -29,10 +36,25 @@ include: "rules/report.smk"
 wildcard_constraints:
     target="[a-z_]+",
     sample="[a-z0-9_]+",
+    shard=r"\d+-\d+",
     model="|".join(MODELS) or "none",
     modality="photo|spectra|early",
     zoom=r"\d",
-    settings="[^/]+",
+    batch=r"\d+",
+    settings="[^/,]+",
+
+
+# Seconds of work on small tables: not worth a place in a cluster's queue.
+localrules:
+    merge_rejects,
+    assemble_cube,
+    check_accounts,
+    list_objects,
+    make_ledger,
+    split_sample,
+    select_runs,
+    fuse_late,
+    collect_runs,
 
 
 rule all:

@@ -1,4 +1,6 @@
 # Functions the rules share. A rule file holds rules; whatever they ask for is here.
+import csv
+import json
 import os
 import sys
 from functools import cache
@@ -14,6 +16,7 @@ from hiss.imports import modules_of
 from hiss.launch import parallel_hdf5, prepare_environment
 from hiss.runs import models_of, plan_runs, zooms_of
 from snakemake.exceptions import WorkflowError
+from snakemake.resources import Resource
 
 # ---- settings and the table of runs ----
 
@@ -33,6 +36,8 @@ SAMPLE = experiments.sample if HAS_EXPERIMENTS else "flag0"
 ZOOMS = [0, 1, 2, 3]
 CROSS_VALIDATES_LIGHTGBM = bool(HAS_EXPERIMENTS and experiments.lightgbm and experiments.lightgbm.cross_validate)
 STUDY_ZOOMS = sorted(experiments.zooms) if HAS_EXPERIMENTS else []
+
+EXISTING = settings.cube.source == "existing"
 
 
 def results(path):
@@ -143,6 +148,15 @@ def training_memory(wildcards, input, attempt):
     return int((1000 + 3 * input.size_mb) * attempt)
 
 
+def training_minutes(per_gb):
+    """A resources function: wall time of a training job [min], 10 and so many more a GB of its zoom's arrays."""
+
+    def minutes(wildcards, input, attempt):
+        return int((10 + per_gb * input.size_mb / 1000) * attempt)
+
+    return minutes
+
+
 def more_each_attempt(mb):
     """A resources function: so much memory [MB], and as much again after each job killed for it."""
 
@@ -159,6 +173,8 @@ def raw_root(wildcards=None):
     """Folder of the raw files."""
     if settings.sky.source == "local":
         return settings.sky.local.path
+    if settings.sky.source == "archive" and settings.sky.archive.folder:
+        return settings.sky.archive.folder
     return results("sky/raw")
 
 
@@ -176,8 +192,10 @@ _TABLES = {
 @cache
 def sfr_tables():
     """Paths of the two MPA-JHU tables, by name."""
-    if settings.sky.source != "local":
+    if settings.sky.source == "simulated":
         return {name: results(f"sky/raw/catalogue/{file}") for name, file in _TABLES.items()}
+    if settings.sky.source == "archive":
+        return {name: results(f"sky/catalogue/{file}") for name, file in _TABLES.items()}
     local = settings.sky.local
     folder = Path(local.path) / local.catalogue
     found = {
@@ -194,6 +212,118 @@ def sfr_tables():
             "sky.local.catalogue, or name a CSV of catalogue rows in sky.local.sfr_csv"
         )
     return {name: results(f"sky/catalogue/{file}") for name, file in _TABLES.items()}
+
+
+# ---- the archive ----
+
+# What decides which files are asked for; the rest of sky.archive is about how, and plans nothing anew.
+_PLANNED = {
+    "region", "z_min", "z_max", "classes", "flags", "max_objects", "data_release", "catalogue", "epochs", "spectra",
+    "base_url", "batch_files", "repack", "keep_bz2",
+}  # fmt: skip
+
+
+def planned_settings():
+    """What the plan of a fetch depends on."""
+    return settings.sky.archive.model_dump(include=_PLANNED)
+
+
+def region_lists():
+    """The CSVs that name a region."""
+    region = settings.sky.archive.region
+    return [path for path in (region.fields, region.spectra) if path]
+
+
+def survey_lists():
+    """Names of the survey's own lists that the plan asks for."""
+    archive = settings.sky.archive
+    return [name for name in ("field_list", "plate_list") if getattr(archive, name)]
+
+
+def fetch_resources():
+    """How hard the archive is asked: resources, since another limit is no reason to fetch or plan anew."""
+    archive = settings.sky.archive
+    return {"fetches": 1, **archive.model_dump(include={"connections", "retries", "timeout_s"})}
+
+
+def bound(resource, most):
+    """Let rules that take one of a resource run so many at once, unless the command line says otherwise."""
+    if resource not in workflow.global_resources:
+        workflow.register_resource(resource, Resource(resource, most))
+
+
+def fetched_batches(wildcards):
+    """An input function: what was fetched, one table a batch of the plan."""
+    folder = "repacked" if settings.sky.archive.repack else "fetched"
+    plan = json.loads(Path(checkpoints.plan_archive.get().output.plan).read_text())
+    return [results(f"sky/{folder}/{batch}.parquet") for batch in plan["files"]["batches"]]
+
+
+# ---- shards ----
+
+SHARDED = settings.cube.shard_order is not None and not EXISTING
+# Where the cube is built, in one piece or in shards by the same rules, and where what is said of it goes.
+PIECE = "cube/shards/{shard}" if SHARDED else "cube"
+
+
+def shard_names():
+    """Names of the shards, once they are planned."""
+    table = Path(checkpoints.plan_shards.get().output.shards)
+    with table.open(newline="") as stream:
+        return [row["shard"] for row in csv.DictReader(stream)]
+
+
+def of_shards(*files):
+    """An input function: these files of every shard."""
+
+    def paths(wildcards):
+        return [results(f"cube/shards/{name}/{file}") for file in files for name in shard_names()]
+
+    return paths
+
+
+def of_shard(file):
+    """An input function: a file that the plan of the shards wrote for wildcards.shard."""
+
+    def path(wildcards):
+        found = results(f"cube/shards/{wildcards.shard}/{file}")
+        if wildcards.shard not in shard_names():
+            raise WorkflowError(f"{wildcards.shard} is no shard of this sky; those it has are in {results(_SHARDS)}")
+        if not Path(found).is_file():
+            raise WorkflowError(f"{found} is missing; write it again: snakemake --forcerun plan_shards")
+        return found
+
+    return path
+
+
+_SHARDS = "cube/shards/shards.csv"
+
+
+def more_with_shards(mb):
+    """A resources function: as more_each_attempt, and what HDF5 keeps of each shard that is read or stitched [MB]."""
+
+    def memory(wildcards, attempt):
+        table = Path(results(_SHARDS))
+        shards = len(table.read_text().splitlines()) - 1 if SHARDED and table.is_file() else 0
+        return int((mb + 1.2 * shards) * attempt)
+
+    return memory
+
+
+def piece_inputs():
+    """What a piece of the cube, or the whole, is built from."""
+    if SHARDED:
+        return {
+            name: of_shard(f"{name}.{suffix}")
+            for name, suffix in (("manifest", "parquet"), ("gal_info", "fits"), ("gal_totsfr", "fits"))
+        }
+    return {"manifest": "<results>/sky/manifest.parquet", **sfr_tables()}
+
+
+def piece_rejects():
+    """The tables of files that are not in the dense cube, of all stages and pieces."""
+    stages = ("sparse_rejects.parquet", "dense_rejects.parquet")
+    return of_shards(*stages) if SHARDED else [f"<results>/cube/{stage}" for stage in stages]
 
 
 # ---- MPI ----

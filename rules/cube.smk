@@ -3,17 +3,16 @@
 
 rule build_sparse:
     input:
-        **sfr_tables(),
-        manifest="<results>/sky/manifest.parquet",
+        **piece_inputs(),
         script=library("build_sparse.py")[0],
         code=library("build_sparse.py"),
     output:
-        sparse="<results>/cube/sparse.h5",
-        rejects="<results>/cube/sparse_rejects.parquet",
+        sparse=f"<results>/{PIECE}/sparse.h5",
+        rejects=f"<results>/{PIECE}/sparse_rejects.parquet",
     log:
-        "<logs>/cube/build_sparse.log",
+        f"<logs>/{PIECE}/build_sparse.log",
     benchmark:
-        "<benchmarks>/cube/build_sparse.jsonl"
+        f"<benchmarks>/{PIECE}/build_sparse.jsonl"
     conda:
         "../envs/cube.yaml"
     threads: 1
@@ -34,14 +33,14 @@ rule build_sparse:
 
 rule build_links:
     input:
-        sparse="<results>/cube/sparse.h5",
+        sparse=f"<results>/{PIECE}/sparse.h5",
         code=library("build_links.py"),
     output:
-        links="<results>/cube/links.h5",
+        links=f"<results>/{PIECE}/links.h5",
     log:
-        "<logs>/cube/build_links.log",
+        f"<logs>/{PIECE}/build_links.log",
     benchmark:
-        "<benchmarks>/cube/build_links.jsonl"
+        f"<benchmarks>/{PIECE}/build_links.jsonl"
     conda:
         "../envs/cube.yaml"
     threads: 1
@@ -55,17 +54,17 @@ rule build_links:
 
 rule build_dense:
     input:
-        sparse="<results>/cube/sparse.h5",
-        links="<results>/cube/links.h5",
+        sparse=f"<results>/{PIECE}/sparse.h5",
+        links=f"<results>/{PIECE}/links.h5",
         script=library("build_dense.py")[0],
         code=library("build_dense.py"),
     output:
-        dense="<results>/cube/dense.h5",
-        rejects="<results>/cube/dense_rejects.parquet",
+        dense=f"<results>/{PIECE}/dense.h5",
+        rejects=f"<results>/{PIECE}/dense_rejects.parquet",
     log:
-        "<logs>/cube/build_dense.log",
+        f"<logs>/{PIECE}/build_dense.log",
     benchmark:
-        "<benchmarks>/cube/build_dense.jsonl"
+        f"<benchmarks>/{PIECE}/build_dense.jsonl"
     conda:
         "../envs/cube.yaml"
     threads: 1
@@ -84,8 +83,8 @@ rule build_dense:
 
 rule merge_rejects:
     input:
-        sparse="<results>/cube/sparse_rejects.parquet",
-        dense="<results>/cube/dense_rejects.parquet",
+        sky="<results>/sky/set_aside.parquet",
+        pieces=piece_rejects(),
         code=library("merge_rejects.py"),
     output:
         rejects=report(
@@ -105,24 +104,3 @@ rule merge_rejects:
         mem_mb=more_each_attempt(500),
     script:
         "../workflow/scripts/merge_rejects.py"
-
-
-rule assemble_cube:
-    input:
-        sparse="<results>/cube/sparse.h5",
-        links="<results>/cube/links.h5",
-        dense="<results>/cube/dense.h5",
-        code=library("assemble_cube.py"),
-    output:
-        cube="<results>/cube/hiss_cube.h5",
-    log:
-        "<logs>/cube/assemble_cube.log",
-    benchmark:
-        "<benchmarks>/cube/assemble_cube.jsonl"
-    conda:
-        "../envs/cube.yaml"
-    threads: 1
-    resources:
-        mem_mb=more_each_attempt(500),
-    script:
-        "../workflow/scripts/assemble_cube.py"

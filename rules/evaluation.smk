@@ -65,6 +65,8 @@ rule evaluate_test:
         "<logs>/evaluation/evaluate_test_{model}.log",
     benchmark:
         "<benchmarks>/evaluation/evaluate_test_{model}.jsonl"
+    wildcard_constraints:
+        model="decision_tree|lightgbm",
     conda:
         "../envs/report.yaml"
     threads: 2
@@ -88,13 +90,27 @@ rule time_selected:
         "<logs>/evaluation/times/{model}/{modality}/zoom{zoom}.log",
     benchmark:
         "<benchmarks>/evaluation/times/{model}/{modality}/zoom{zoom}.jsonl"
+    wildcard_constraints:
+        model="decision_tree|lightgbm",
     conda:
         "../envs/report.yaml"
     threads: 64  # more than there are is scaled down to all there are: nothing runs beside
     resources:
         mem_mb=training_memory,
+        runtime=training_minutes(60),
     script:
         "../workflow/scripts/time_selected.py"
+
+
+# The same on a GPU, where there is one.
+use rule time_selected as time_cnn with:
+    wildcard_constraints:
+        model="vggnet12",
+
+
+use rule evaluate_test as test_cnn with:
+    wildcard_constraints:
+        model="vggnet12",
 
 
 rule summarise:

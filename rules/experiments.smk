@@ -22,6 +22,7 @@ rule train_tree:
     threads: 1
     resources:
         mem_mb=training_memory,
+        runtime=training_minutes(10),
     params:
         run=run_of("decision_tree"),
     script:
@@ -52,6 +53,7 @@ rule train_lightgbm:
     threads: 1
     resources:
         mem_mb=training_memory,
+        runtime=training_minutes(20),
     params:
         run=run_of("lightgbm"),
     script:
@@ -78,6 +80,7 @@ rule train_cnn:
     threads: 1
     resources:
         mem_mb=training_memory,
+        runtime=training_minutes(60),
     params:
         run=run_of("vggnet12"),
     script:

@@ -67,7 +67,7 @@ rule plot_sample:
         "../envs/report.yaml"
     threads: 1
     resources:
-        mem_mb=more_each_attempt(1500),
+        mem_mb=more_with_shards(1500),
     params:
         multi_object=settings.sample.multi_object.model_dump(include={"threshold", "band"}),
     script:

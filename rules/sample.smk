@@ -7,6 +7,7 @@ rule check_accounts:
         sparse="<results>/cube/sparse.h5",
         dense="<results>/cube/dense.h5",
         rejects="<results>/cube/rejects.parquet",
+        planned=branch(settings.sky.source == "archive", then="<results>/sky/plan/files.parquet"),
         code=library("check_accounts.py"),
     output:
         accounts=report(
@@ -42,7 +43,7 @@ rule export_zoom:
         "../envs/cube.yaml"
     threads: 1
     resources:
-        mem_mb=more_each_attempt(500),
+        mem_mb=more_with_shards(500),
     script:
         "../workflow/scripts/export_zoom.py"
 
@@ -125,6 +126,7 @@ rule make_ledger:
         objects="<results>/sample/objects.parquet",
         missing="<results>/sample/missing.parquet",
         multi="<results>/sample/multi_object.parquet",
+        plan=branch(settings.sky.source == "archive", then="<results>/sky/plan/plan.json"),
         code=library("make_ledger.py"),
     output:
         ledger=report(

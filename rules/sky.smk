@@ -25,29 +25,6 @@ if settings.sky.source == "simulated":
             "../workflow/scripts/simulate_sky.py"
 
 
-if settings.sky.source == "archive":
-
-    rule plan_archive:
-        input:
-            code=library("plan_archive.py"),
-        output:
-            gal_info="<results>/sky/raw/catalogue/gal_info_dr7_v5_2.fit",
-            gal_totsfr="<results>/sky/raw/catalogue/gal_totsfr_dr7_v5_2.fits",
-        log:
-            "<logs>/sky/plan_archive.log",
-        benchmark:
-            "<benchmarks>/sky/plan_archive.jsonl"
-        conda:
-            "../envs/cube.yaml"
-        threads: 1
-        resources:
-            mem_mb=more_each_attempt(300),
-        params:
-            archive=settings.sky.archive.model_dump(),
-        script:
-            "../workflow/scripts/plan_archive.py"
-
-
 if settings.sky.source == "local" and settings.sky.local.sfr_csv:
 
     rule write_catalogue:
@@ -70,23 +47,26 @@ if settings.sky.source == "local" and settings.sky.local.sfr_csv:
             "../workflow/scripts/write_catalogue.py"
 
 
-rule make_manifest:
-    input:
-        sky=branch(settings.sky.source != "local", then=list(sfr_tables().values())),
-        code=library("make_manifest.py"),
-    output:
-        manifest="<results>/sky/manifest.parquet",
-    log:
-        "<logs>/sky/make_manifest.log",
-    benchmark:
-        "<benchmarks>/sky/make_manifest.jsonl"
-    conda:
-        "../envs/cube.yaml"
-    threads: 1
-    resources:
-        mem_mb=more_each_attempt(1000),
-    params:
-        root=raw_root,
-        state=raw_state,
-    script:
-        "../workflow/scripts/make_manifest.py"
+if settings.sky.source != "archive":
+
+    rule make_manifest:
+        input:
+            sky=branch(settings.sky.source != "local", then=list(sfr_tables().values())),
+            code=library("make_manifest.py"),
+        output:
+            manifest="<results>/sky/manifest.parquet",
+            set_aside="<results>/sky/set_aside.parquet",
+        log:
+            "<logs>/sky/make_manifest.log",
+        benchmark:
+            "<benchmarks>/sky/make_manifest.jsonl"
+        conda:
+            "../envs/cube.yaml"
+        threads: 4
+        resources:
+            mem_mb=more_each_attempt(1000),
+        params:
+            root=raw_root,
+            state=raw_state,
+        script:
+            "../workflow/scripts/make_manifest.py"

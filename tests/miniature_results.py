@@ -17,6 +17,7 @@ from hiss.evaluation.test import folders_of, predict_test
 from hiss.files import read_table, write_json, write_table
 from hiss.models.fusion import fused_metrics, late_fusion
 from hiss.models.metrics import scores
+from hiss.names import join_settings
 from hiss.plots.draw import draw_comparison, draw_model, draw_sample
 from hiss.provenance import provenance
 from hiss.report.compose import SampleTables, StudyTables, compose
@@ -290,7 +291,7 @@ def run_folder(folder: Path, model: str, modality: str, zoom: int, name: str) ->
 def _write_run(
     folder: Path, split: pd.DataFrame, model: str, modality: str, zoom: int, settings: dict[str, float]
 ) -> None:
-    name = ",".join(f"{key}={value:g}" for key, value in settings.items())
+    name = join_settings(f"{key}={value:g}" for key, value in settings.items())
     place = run_folder(folder, model, modality, zoom, name)
     part = split[split["split"] == "validation"]
     off = 1 + 0.1 * abs(np.log10(settings.get("learning_rate", 0.1)) + (1 if model == "lightgbm" else 5))

@@ -31,7 +31,7 @@ def test_the_shipped_study_is_the_whole_grid(repo):
     count = {model: sum(run.model == model for run in runs) for model in ("decision_tree", "lightgbm", "vggnet12")}
     assert count == {"decision_tree": 72, "lightgbm": 384, "vggnet12": 60}
     assert settings.sky.source == "archive"
-    assert settings.sky.archive.region == "stripe82"
+    assert settings.sky.archive.region.name == "stripe82"
 
 
 def test_an_unknown_key_is_named_with_what_is_allowed_and_where():
@@ -45,7 +45,7 @@ def test_an_unknown_key_is_named_with_what_is_allowed_and_where():
 @pytest.mark.parametrize(
     ("config", "key", "allowed"),
     [
-        ({"sky": {"source": "web"}}, "sky.source", "'simulated', 'local' or 'archive'"),
+        ({"sky": {"source": "web"}}, "sky.source", "'simulated', 'local', 'archive' or 'existing'"),
         (STUDY | {"experiments": {"zooms": [4]}}, "experiments.zooms.0", "less than or equal to 3"),
         (STUDY | {"experiments": {"seed": "one"}}, "experiments.seed", "valid integer"),
         (STUDY | {"experiments": {"zooms": [1, 1]}}, "experiments", "twice"),
@@ -78,3 +78,12 @@ def test_a_wrong_value_is_named_with_what_is_allowed(config, key, allowed):
 def test_a_number_in_yaml_may_be_written_with_an_exponent_alone():
     config = yaml.safe_load("{sky: {source: archive}, experiments: {vggnet12: {learning_rate: [1e-5]}}}")
     assert parse_settings(config, "x").experiments.vggnet12.learning_rate == [1e-5]
+
+
+def test_an_existing_cube_needs_no_sky_and_only_it_does_without():
+    cube = {"cube": {"source": "existing", "existing": "cube.h5"}}
+    for sky in ({}, STUDY):
+        assert parse_settings(cube | sky, "config/mine.yaml").sky.source == "existing"
+    assert "'sky' is missing" in refused({"sky": {"source": "existing"}})
+    assert "go together" in refused(STUDY | {"cube": {"source": "existing"}})
+    assert "go together" in refused(STUDY | {"cube": {"existing": "cube.h5"}})

@@ -15,12 +15,14 @@ import numpy as np
 import pandas as pd
 import pytest
 from astropy.io import fits
+from cube_programs import MPI, SCRIPTS, command, run
 
 from hiss.bands import BANDS, FLUX_UNIT
 from hiss.config.cube import Cube
 from hiss.cube.comm import Alone, assert_ranks
 from hiss.cube.dense_plan import plan_dense
 from hiss.cube.hdf5 import to_table
+from hiss.cube.intact import verify
 from hiss.cube.layout import IMAGE_TABLE, SPECTRUM_TABLE, TARGET_SPECTRA, TARGETS, ZOOMS
 from hiss.cube.links import build_links
 from hiss.cube.master import build_master
@@ -34,26 +36,6 @@ from hiss.sdss.catalogue import catalogue_from_csv, write_sfr_catalogue
 from hiss.sdss.manifest import make_manifest
 
 OPTIONS = Cube().for_build()
-SCRIPTS = Path(__file__).resolve().parents[2] / "workflow" / "scripts"
-MPI = {
-    "OMPI_ALLOW_RUN_AS_ROOT": "1",
-    "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
-    "OMPI_MCA_rmaps_base_oversubscribe": "1",
-    "OMPI_MCA_hwloc_base_binding_policy": "none",
-}
-
-
-def command(script, ranks, *arguments):
-    return ["mpirun", "-n", str(ranks), sys.executable, SCRIPTS / script, "--ranks", str(ranks), *arguments]
-
-
-def run(line, fails=False):
-    # A copy of the environment: this process's own MPI has put variables into the real one.
-    done = subprocess.run(
-        [str(part) for part in line], env={**os.environ, **MPI}, capture_output=True, text=True, timeout=300
-    )
-    assert (done.returncode != 0) == fails, done.stderr
-    return done
 
 
 def sparse_arguments(raw, out):
@@ -135,6 +117,38 @@ def test_one_rank_and_two_write_the_same_bytes(one, cube, name):
         first.visititems(compare)
     assert found or name == "hiss_cube.h5"
     assert (one / name).read_bytes() == (cube / name).read_bytes()
+
+
+@pytest.mark.parametrize("name", ["sparse.h5", "links.h5", "dense.h5", "hiss_cube.h5"])
+def test_each_file_proves_intact(cube, name):
+    assert (verify(cube / name)["rows"] > 0) == (name != "hiss_cube.h5")
+
+
+@pytest.mark.parametrize(
+    ("name", "dataset", "sentence"),
+    [
+        ("sparse.h5", "semi_sparse_cube/2/images/errors", "row 0 of /semi_sparse_cube/2/images/errors"),
+        ("links.h5", "semi_sparse_cube/0/spectra/image_cutouts_data", "links.h5: "),
+        ("dense.h5", "dense_cube/1/ml_image/errors", "row 0 of /dense_cube/1/ml_image/errors"),
+        ("dense.h5", "dense_cube/targets", "/dense_cube/targets is not what was written"),
+    ],
+)
+def test_a_flipped_bit_in_any_file_is_found(one, name, dataset, sentence):
+    with h5py.File(one / name) as file:
+        identity = file[dataset].id
+        place = identity.get_chunk_info(0).byte_offset if file[dataset].chunks else identity.get_offset()
+    with (one / name).open("r+b") as file:
+        file.seek(place + 20)
+        byte = file.read(1)[0]
+        try:
+            file.seek(place + 20)
+            file.write(bytes([byte ^ 1]))
+            file.flush()
+            with pytest.raises(HissError, match=sentence):
+                verify(one / name)
+        finally:
+            file.seek(place + 20)
+            file.write(bytes([byte]))
 
 
 def test_the_only_target_is_the_f_star(master):

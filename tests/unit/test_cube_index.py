@@ -6,35 +6,28 @@ import pandas as pd
 import pytest
 from astropy import units as u
 from astropy.coordinates import SkyCoord
-from astropy_healpix import HEALPix
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hiss.bands import BANDS, CUTOUT_SIZE, FRAME_SHAPE
-from hiss.cube.index import (
-    _CENTER_TO_CORNER,
-    IMAGE_ORDER,
-    frames_around,
-    healpix_cell,
-    image_index,
-    spectrum_index,
-)
-from hiss.cube.layout import REFERENCE_DTYPE, WCS_DTYPE, check_band_order, cutout_size
+from hiss.cube.epochs import aligned, independent
+from hiss.cube.holes import closed_holes
+from hiss.cube.index import healpix_cell, image_index, spectrum_index
+from hiss.cube.layout import IMAGE_TABLE_DTYPE, REFERENCE_DTYPE, WCS_DTYPE, check_band_order, cutout_size
 from hiss.cube.linking import (
     NO_FRAME,
     NOT_WHOLE,
     WHOLE,
-    aligned,
-    independent_references,
-    link_cutouts,
+    Linker,
+    frame_windows,
     redirected,
     reference_table,
     reject_reason,
     window_start,
 )
-from hiss.cube.sparse_tables import closed_holes
+from hiss.cube.neighbours import Neighbours
 from hiss.cube.targets import find_targets, match_targets
-from hiss.cube.wcs import north_angle, pixel_to_sky, sky_to_pixel, wcs_of
+from hiss.cube.wcs import handedness, north_angle, pixel_to_sky, sky_to_pixel, wcs_of
 from hiss.errors import HissError
 from hiss.sdss.spectrum import read_spectrum
 
@@ -49,6 +42,14 @@ def frame_wcs(ra, dec, angle):
     cards |= {"CD1_1": -scale * np.cos(angle), "CD1_2": scale * np.sin(angle)}
     cards |= {"CD2_1": scale * np.sin(angle), "CD2_2": scale * np.cos(angle)}
     return wcs_of(cards, "frame")
+
+
+def images(ra, dec, band=None, tai=None):
+    """image_table of frames around these positions."""
+    table = np.zeros(len(ra), IMAGE_TABLE_DTYPE)
+    table["ra"], table["dec"], table["tai"] = ra, dec, np.arange(len(ra)) if tai is None else tai
+    table["band"] = [BANDS[number].encode() for number in (np.zeros(len(ra), int) if band is None else band)]
+    return table
 
 
 def whole_by_brute_force(wcs, ra, dec):
@@ -76,9 +77,7 @@ def test_every_frame_with_a_whole_cutout_is_linked_and_no_other(seed, dec, ra):
     column = np.where(rng.random(40) < 0.5, 31.5, NX - 32.5) + rng.uniform(-1.5, 1.5, 40)
     row = np.where(rng.random(40) < 0.5, 31.5, NY - 32.5) + rng.uniform(-1.5, 1.5, 40)
     positions = np.stack(pixel_to_sky(wcs[corner], column, row))
-    index = image_index(*centers, np.arange(n, dtype=float), np.full(n, 6166.0))
-    band, tai = np.zeros(n, np.int64), np.arange(n, dtype=float)
-    links = link_cutouts(index, wcs, band, tai, *positions, RADIUS)
+    links = Linker(images(*centers), wcs, RADIUS)(*positions)
     assert set(zip(links.position.tolist(), links.frame.tolist(), strict=True)) == whole_by_brute_force(wcs, *positions)
     assert (np.diff(links.position) >= 0).all()
 
@@ -86,24 +85,24 @@ def test_every_frame_with_a_whole_cutout_is_linked_and_no_other(seed, dec, ra):
 def test_a_frame_is_found_from_anywhere_in_it():
     rng = np.random.default_rng(5)
     ra, dec = rng.uniform(0, 360, 60), np.degrees(np.arcsin(rng.uniform(-1, 1, 60)))
-    index = image_index(ra, dec, np.zeros(60), np.full(60, 3551.0))
     offset = rng.uniform(0, 2 * np.pi, 60) * u.rad
-    there = SkyCoord(ra * u.deg, dec * u.deg).directional_offset_by(offset, 8.39 * u.arcmin)
-    position, frame = frames_around(index, there.ra.deg, there.dec.deg, RADIUS)
-    pairs = set(zip(position.tolist(), frame.tolist(), strict=True))
-    assert {(number, number) for number in range(60)} <= pairs
-    assert len(pairs) < 3 * 60
+    for distance, found in ((8.39, True), (8.41, False)):
+        there = SkyCoord(ra * u.deg, dec * u.deg).directional_offset_by(offset, distance * u.arcmin)
+        position, frame = Neighbours(ra, dec).within(there.ra.deg, there.dec.deg, RADIUS / 60)
+        pairs = set(zip(position.tolist(), frame.tolist(), strict=True))
+        assert ({(number, number) for number in range(60)} <= pairs) == found
 
 
-def test_no_cell_reaches_farther_than_the_bound():
-    healpix = HEALPix(nside=2**IMAGE_ORDER, order="nested")
-    face = 4**IMAGE_ORDER
+def test_neighbours_are_those_of_astropy():
     rng = np.random.default_rng(6)
-    cells = np.concatenate([rng.integers(0, 12 * face, 20000), np.arange(12) * face, np.arange(1, 13) * face - 1])
-    center = SkyCoord(*healpix.healpix_to_lonlat(cells))
-    corners = SkyCoord(*healpix.boundaries_lonlat(cells, step=1))
-    farthest = corners.separation(center[:, None]).rad.max()
-    assert farthest < _CENTER_TO_CORNER * np.sqrt(np.pi / 3) / 2**IMAGE_ORDER
+    (ra, dec), (there_ra, there_dec) = rng.uniform(-1, 1, (2, 30)), rng.uniform(-1, 1, (2, 50))
+    ra %= 360
+    apart = SkyCoord(there_ra[:, None], there_dec[:, None], unit="deg").separation(SkyCoord(ra, dec, unit="deg"))
+    position, number = Neighbours(ra, dec).within(there_ra, there_dec, 0.5)
+    np.testing.assert_array_equal(np.stack([position, number]), np.nonzero(apart.deg <= 0.5))
+    assert len(position) > 100
+    assert [len(part) for part in Neighbours(ra[:0], dec[:0]).within(there_ra, there_dec, 0.5)] == [0, 0]
+    assert [len(part) for part in Neighbours(ra, dec).within(ra[:0], dec[:0], 0.5)] == [0, 0]
 
 
 def test_the_index_is_sorted_and_in_seconds():
@@ -144,11 +143,10 @@ def test_a_whole_native_cutout_is_whole_at_every_zoom():
 
 def test_references_hold_every_band_in_order_and_are_padded():
     wcs = np.array([frame_wcs(10.0, 0.0, 0.3 * number) for number in range(4)], WCS_DTYPE)
-    index = image_index(np.full(4, 10.0), np.zeros(4), np.arange(4.0), np.full(4, 6166.0))
-    band, tai = np.array([4, 0, 0, 2]), np.array([1.0, 9.0, 3.0, 2.0])
+    frames = images(np.full(4, 10.0), np.zeros(4), np.array([4, 0, 0, 2]), np.array([1.0, 9.0, 3.0, 2.0]))
     ra, dec = np.array([10.01, 50.0, 10.0]), np.array([0.01, 0.0, 0.0])
-    links = link_cutouts(index, wcs, band, tai, ra, dec, RADIUS)
-    table = reference_table(links, wcs, links.width, "/there", 0)
+    links = Linker(frames, wcs, RADIUS)(ra, dec)
+    table = reference_table(links, links.width, "/there", links.frame, frame_windows(links, wcs, 0), 64)
     assert table["ds_slice_idx"][0].tolist() == [2, 1, 3, 0]
     assert table["ds_path"].tolist() == [[b"/there"] * 4, [b""] * 4, [b"/there"] * 4]
     np.testing.assert_array_equal(table["x_max"] - table["x_min"], [[64] * 4, [0] * 4, [64] * 4])
@@ -159,23 +157,24 @@ def test_references_hold_every_band_in_order_and_are_padded():
     assert links.coverage[0].tolist() == [WHOLE, NO_FRAME, WHOLE, NO_FRAME, WHOLE]
 
 
-def test_positions_are_linked_in_batches_as_if_at_once(monkeypatch):
+def test_positions_are_linked_in_batches_as_if_at_once():
     rng = np.random.default_rng(2)
-    n, centers = 9, 10 + rng.uniform(-0.15, 0.15, (2, 9))
+    centers = 10 + rng.uniform(-0.15, 0.15, (2, 9))
     wcs = np.array([frame_wcs(*center, 0.1) for center in centers.T], WCS_DTYPE)
-    arguments = (image_index(*centers, np.arange(9.0), np.full(n, 6166.0)), wcs, np.arange(n) % 5, np.arange(9.0))
-    positions = 10 + rng.uniform(-0.25, 0.25, (2, 50))
-    once = link_cutouts(*arguments, *positions, RADIUS)
-    monkeypatch.setattr("hiss.cube.linking.BATCH", 7)
-    several = link_cutouts(*arguments, *positions, RADIUS)
-    for name in ("position", "frame", "column", "row", "coverage"):
-        np.testing.assert_array_equal(getattr(once, name), getattr(several, name))
+    link = Linker(images(*centers, np.arange(9) % 5), wcs, RADIUS)
+    ra, dec = 10 + rng.uniform(-0.25, 0.25, (2, 50))
+    once = link(ra, dec)
+    several = [link(ra[first : first + 7], dec[first : first + 7]) for first in range(0, 50, 7)]
+    for name in ("frame", "column", "row", "coverage"):
+        np.testing.assert_array_equal(np.concatenate([getattr(part, name) for part in several]), getattr(once, name))
     assert len(once.frame) > 20
-    table = reference_table(once, wcs, once.width, "/there", 1)
-    parts = [reference_table(once.part(first, first + 7), wcs, once.width, "/there", 1) for first in range(0, 50, 7)]
-    np.testing.assert_array_equal(np.concatenate(parts), table)
-    nothing = link_cutouts(*arguments, np.empty(0), np.empty(0), RADIUS)
-    assert (len(nothing.frame), nothing.width, nothing.coverage.shape) == (0, 1, (0, 5))
+    table, parts = (
+        [reference_table(one, once.width, "/there", one.frame, frame_windows(one, wcs, 1), 32) for one in links]
+        for links in ([once], several)
+    )
+    np.testing.assert_array_equal(np.concatenate(parts), table[0])
+    nothing = link(np.empty(0), np.empty(0))
+    assert (len(nothing.frame), nothing.width, nothing.coverage.shape) == (0, 0, (0, 5))
 
 
 def test_references_to_a_table_have_no_windows():
@@ -225,16 +224,17 @@ def test_plates_411_and_412_are_two_objects(real_spectra, ids):
 
 def test_the_label_is_the_best_labelled_spectrum_and_its_fibre_is_stacked(real_spectra):
     targets = find_targets(real_spectra, 1.5)
-    star = next(one for one in targets if real_spectra["plate"][one.label] == 3126)
-    assert real_spectra["plate"][star.spectra].tolist() == [3126, 3127, 7330]
-    assert star.stacked.tolist() == [True, True, False]
-    for target in targets:
-        group = real_spectra.loc[target.spectra]
+    plate = real_spectra["plate"].to_numpy()
+    star = np.flatnonzero(plate[targets.label] == 3126)
+    assert plate[targets.spectrum[targets.target == star]].tolist() == [3126, 3127, 7330]
+    assert targets.stacked[targets.target == star].tolist() == [True, True, False]
+    assert find_targets(real_spectra, 1.5, mix_fibers=True).stacked.all()
+    for number, label in enumerate(targets.label):
+        group = real_spectra.loc[targets.spectrum[targets.target == number]]
         labelled = group[group["avg"].notna()]
-        best = (labelled if len(labelled) else group)["sn_median"].idxmax()
-        assert target.label == best
-    galaxy = next(one for one in targets if real_spectra["plate"][one.label] == 412)
-    assert real_spectra.loc[galaxy.spectra, "avg"].notna().sum() == 5
+        assert label == (labelled if len(labelled) else group)["sn_median"].idxmax()
+    galaxy = np.flatnonzero(plate[targets.label] == 412)
+    assert real_spectra.loc[targets.spectrum[targets.target == galaxy], "avg"].notna().sum() == 5
 
 
 def test_a_placeholder_is_no_label_and_spectra_without_id_are_apart():
@@ -250,11 +250,12 @@ def test_a_placeholder_is_no_label_and_spectra_without_id_are_apart():
         }
     )
     targets = find_targets(table, 1.5)
-    assert [target.spectra.tolist() for target in targets] == [[0, 1, 2], [3], [4, 5]]
-    assert [target.label for target in targets] == [0, 3, 4]
+    assert targets.spectrum.tolist() == [0, 1, 2, 3, 4, 5]
+    assert targets.target.tolist() == [0, 0, 0, 1, 2, 2]
+    assert targets.label.tolist() == [0, 3, 4]
     same = match_targets(table.assign(objid=[7, 0, 0, 7, 0, 0]), 1.5)
     assert same.tolist() == [0, 0, 0, 0, 1, 1]
-    assert find_targets(table[:0], 1.5) == []
+    assert len(find_targets(table[:0], 1.5)) == 0
 
 
 def test_a_label_without_flags_comes_before_one_of_higher_signal():
@@ -264,8 +265,7 @@ def test_a_label_without_flags_comes_before_one_of_higher_signal():
         ([0.3, 0.2, 0.1, np.nan], [8, 4, 4, 0], 2),
         ([-99, np.nan, -99, np.nan], [0, np.nan, 0, np.nan], 3),
     ):
-        (target,) = find_targets(table.assign(avg=avg, flag=flag), 1.5)
-        assert target.label == label
+        assert find_targets(table.assign(avg=avg, flag=flag), 1.5).label.tolist() == [label]
 
 
 def test_a_wrong_band_order_stops(tmp_path):
@@ -287,11 +287,8 @@ def test_holes_are_closed_from_the_end():
 
 def test_the_rows_two_fields_share_are_one_measurement():
     exposure = np.array([7, 7, 8, 9])  # frames 0 and 1: neighbouring fields of one run and band
-    references = np.zeros(6, REFERENCE_DTYPE)
-    references["ds_path"][:4] = b"/data"
-    references["ds_slice_idx"][:4] = [3, 1, 0, 2]
-    kept = independent_references(references, exposure)
-    assert kept["ds_slice_idx"].tolist() == [3, 1, 2]
+    target, frame = np.array([0, 0, 0, 0, 1, 1]), np.array([3, 1, 0, 2, 0, 1])
+    assert independent(target, exposure[frame]).tolist() == [True, True, False, True, True, False]
 
 
 @pytest.mark.parametrize("dec", [-75.0, 0.0, 60.0])
@@ -306,8 +303,35 @@ def test_north_turns_with_the_frame_and_not_with_its_place(dec):
     assert abs(north[2] - north[0]) == pytest.approx(1, abs=0.01)
 
 
+def test_a_mirrored_frame_is_of_the_other_hand_whichever_axis_is_dec():
+    wcs = np.array([frame_wcs(10.0, 0.0, angle) for angle in (0.0, 1.0, 3.0, 5.0)], WCS_DTYPE)
+    assert handedness(wcs).tolist() == [1] * 4
+    mirrored = wcs.copy()
+    for axis in ("CD1_1", "CD2_1"):
+        mirrored[axis] *= -1
+    assert handedness(mirrored).tolist() == [-1] * 4
+    swapped = wcs.copy()
+    for first, second in (("CTYPE1", "CTYPE2"), ("CRVAL1", "CRVAL2"), ("CD1_1", "CD2_1"), ("CD1_2", "CD2_2")):
+        swapped[first], swapped[second] = wcs[second], wcs[first]
+    assert handedness(swapped).tolist() == [1] * 4
+
+
+BAND = np.array([0, 0, 2, 2, 2, 3, 3, 4, 4])
+NORTH = np.array([92.0, 180.3, -179.9, 92.0, 179.7, 91.0, 91.2, 92.0, 179.8])
+ONE = np.zeros(9, np.int64)
+
+
 def test_epochs_turned_from_the_first_in_r_are_left_out():
-    band = np.array([0, 0, 2, 2, 2, 3, 3, 4, 4])
-    north = np.array([92.0, 180.3, -179.9, 92.0, 179.7, 91.0, 91.2, 92.0, 179.8])
-    assert np.flatnonzero(aligned(band, north)).tolist() == [1, 2, 4, 5, 6, 8]
-    assert aligned(band[:2], north[:2]).tolist() == [True, False]  # nothing in r: as the band's first
+    alike = np.zeros(9, bool)
+    assert np.flatnonzero(aligned(ONE, BAND, NORTH, alike)).tolist() == [1, 2, 4, 5, 6, 8]
+    assert aligned(ONE[:2], BAND[:2], NORTH[:2], alike[:2]).tolist() == [True, False]  # no r: as the band's first
+    both = [np.concatenate([part, part]) for part in (BAND, NORTH, alike)]
+    targets = np.repeat([3, 5], 9)
+    assert np.flatnonzero(aligned(targets, *both)).tolist() == [1, 2, 4, 5, 6, 8, 10, 11, 13, 14, 15, 17]
+
+
+def test_mirrored_epochs_are_left_out_though_north_agrees():
+    mirrored = np.array([0, 0, 0, 0, 1, 1, 1, 1, 0], bool)
+    north = np.full(9, 180.0)
+    # In i both are mirrored: they are like their own first.
+    assert np.flatnonzero(aligned(ONE, BAND, north, mirrored)).tolist() == [0, 1, 2, 3, 5, 6, 8]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from hiss.config.cube import Cube
-from hiss.cube import sparse
+from hiss.cube import sparse, sparse_frames, sparse_spectra
 from hiss.cube.comm import Alone
 from hiss.cube.dense_plan import plan_dense
 from hiss.cube.layout import COVERAGE, SPECTRUM_TABLE
@@ -56,11 +56,11 @@ def test_what_a_reader_lets_through_costs_one_file_and_not_the_build(inputs, tmp
         return call
 
     frame, spectrum = "frame-r-002820-3-0122.fits.bz2", "spec-3126-54804-0211.fits"
-    for what, name, error in (
-        ("calibrate_frame", frame, IndexError("index -9223372036854775808 is out of bounds")),
-        ("spectrum_row", spectrum, OverflowError("int too big to convert")),
+    for module, what, name, error in (
+        (sparse_frames, "image_row", frame, IndexError("index -9223372036854775808 is out of bounds")),
+        (sparse_spectra, "spectrum_row", spectrum, OverflowError("int too big to convert")),
     ):
-        monkeypatch.setattr(sparse, what, damaged(getattr(sparse, what), name, error))
+        monkeypatch.setattr(module, what, damaged(getattr(module, what), name, error))
     build(inputs, tmp_path)
     rejects = read_table(tmp_path / "rejects.parquet")
     reason = {Path(path).name: text for path, text in zip(rejects["path"], rejects["reason"])}
@@ -84,7 +84,7 @@ def test_each_spectrum_of_a_rejected_target_has_its_own_reason(cube, tmp_path):
         file[COVERAGE][:] = coverage
     plan = plan_dense(cube / "sparse.h5", links, 1.5)
     reason = {Path(path).name.split("-")[1]: text for path, text in zip(plan.rejects["path"], plan.rejects["reason"])}
-    assert plan.targets == []
+    assert len(plan.targets) == 0
     assert reason["3126"] == "cutout not whole in r"
     assert reason["3127"] == "its target's label spectrum: cutout not whole in r"
     assert reason["7330"] == "cutout not whole"
@@ -93,12 +93,13 @@ def test_each_spectrum_of_a_rejected_target_has_its_own_reason(cube, tmp_path):
 def test_a_turned_epoch_is_linked_and_not_stacked(cube):
     plan = plan_dense(cube / "sparse.h5", cube / "links.h5", 1.5)
     with h5py.File(cube / "links.h5") as file:
-        references = file["semi_sparse_cube/0/spectra/image_cutouts_data"][plan.targets[0].label]
-    kept = plan.epochs(plan.targets[0], references)
-    assert np.bincount(plan.band[kept["ds_slice_idx"]]).tolist() == [2, 1, 1, 1, 1]
-    second, turn = kept["ds_slice_idx"][1], np.radians(1.0)
+        references = file["semi_sparse_cube/0/spectra/image_cutouts_data"][plan.targets.label[:1]]
+    kept = plan.epochs(0, references)
+    assert kept.counts(1).tolist() == [[2, 1, 1, 1, 1]]
+    second, turn = kept.frame[1], np.radians(1.0)
+    wcs = plan.frames.wcs
     for axis in ("CD1", "CD2"):
-        columns, rows = plan.wcs[f"{axis}_1"][second], plan.wcs[f"{axis}_2"][second]
-        plan.wcs[f"{axis}_1"][second] = columns * np.cos(turn) - rows * np.sin(turn)
-        plan.wcs[f"{axis}_2"][second] = columns * np.sin(turn) + rows * np.cos(turn)
-    assert second not in plan.epochs(plan.targets[0], references)["ds_slice_idx"]
+        columns, rows = wcs[f"{axis}_1"][second], wcs[f"{axis}_2"][second]
+        wcs[f"{axis}_1"][second] = columns * np.cos(turn) - rows * np.sin(turn)
+        wcs[f"{axis}_2"][second] = columns * np.sin(turn) + rows * np.cos(turn)
+    assert second not in plan.epochs(0, references).frame

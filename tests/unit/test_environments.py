@@ -56,7 +56,8 @@ def test_every_rule_s_environment_has_what_its_script_imports():
     from hiss.imports import modules_of
 
     names = {"yaml": None, "sklearn": "scikit-learn", "torch": "pytorch", "matplotlib": "matplotlib-base",
-             "astropy_healpix": "astropy-healpix", "xxhash": "python-xxhash", "mpl_toolkits": "matplotlib-base"}  # fmt: skip
+             "astropy_healpix": "astropy-healpix", "xxhash": "python-xxhash", "mpl_toolkits": "matplotlib-base",
+             }  # fmt: skip
     own = {"hiss", "snakemake"}
     standard = set(__import__("sys").stdlib_module_names)
     checked = 0

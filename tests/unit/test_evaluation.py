@@ -52,7 +52,7 @@ def test_order_of_the_files_does_not_matter(miniature: Path) -> None:
 
 
 def test_settings_are_read_from_the_folder_name() -> None:
-    assert parse_settings("learning_rate=1e-05,max_depth=9,image_scaling=linear") == {
+    assert parse_settings("learning_rate=1e-05+max_depth=9+image_scaling=linear") == {
         "learning_rate": 1e-5,
         "max_depth": 9,
         "image_scaling": "linear",

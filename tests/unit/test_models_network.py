@@ -164,6 +164,14 @@ def test_image_scaling_keeps_brightness_and_is_of_training_alone():
         ImageScaling.fit(Data.from_arrays(data.images), "asinh")
 
 
+def test_sky_noise_without_sigmas_is_that_of_the_pixels():
+    noise = np.random.default_rng(1).normal(0, [[[[0.5]], [[1.0]], [[2.0]], [[3.0]], [[4.0]]]], (40, 5, 16, 16))
+    sigma = np.full(noise.shape, np.nan, np.float32)
+    sigma[1:, 4] = 7.0  # of one band it is known, but for one object
+    data = Data.from_arrays(noise.astype(np.float32), image_sigma=sigma)
+    assert_allclose(ImageScaling.fit(data, "asinh").scale, [0.5, 1.0, 2.0, 3.0, 7.0], rtol=0.05)
+
+
 def test_spectrum_scaling_keeps_the_norm_beside_the_shape():
     data = small()
     scaling = SpectrumScaling.fit(data)

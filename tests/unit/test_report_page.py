@@ -218,7 +218,7 @@ def test_ledger_without_a_thesis_count_leaves_the_cell_empty() -> None:
 
 
 def test_settings_that_all_runs_share_are_not_repeated(study: Path) -> None:
-    names = ["learning_rate=0.1,max_depth=3,rounds=300", "learning_rate=0.1,max_depth=6,rounds=300"]
+    names = ["learning_rate=0.1+max_depth=3+rounds=300", "learning_rate=0.1+max_depth=6+rounds=300"]
     runs = pd.DataFrame({"model": "lightgbm", "modality": "photo", "settings": names})
     assert list(short_names(runs).values()) == ["max_depth=3", "max_depth=6"]
     assert list(short_names(runs.head(1)).values()) == ["learning_rate=0.1"]

@@ -10,13 +10,13 @@ def test_every_run_has_a_folder_of_its_own_named_for_people():
     runs = plan_runs(experiments())
     folders = [run.folder for run in runs]
     assert len(set(folders)) == len(folders)
-    assert "runs/sfr/flag0/lightgbm/early/zoom0/learning_rate=0.1,max_depth=9" in folders
+    assert "runs/sfr/flag0/lightgbm/early/zoom0/learning_rate=0.1+max_depth=9" in folders
     assert "runs/sfr/flag0/vggnet12/photo/zoom3/learning_rate=1e-05" in folders
 
 
 def test_what_differs_from_the_default_joins_the_name():
     runs = plan_runs(experiments(seed=7, lightgbm={"learning_rate": [0.1], "max_depth": [3], "max_bin": 63}))
-    assert {run.name for run in runs if run.model == "lightgbm"} == {"learning_rate=0.1,max_depth=3,max_bin=63,seed=7"}
+    assert {run.name for run in runs if run.model == "lightgbm"} == {"learning_rate=0.1+max_depth=3+max_bin=63+seed=7"}
 
 
 def test_a_path_in_a_setting_cannot_leave_the_run_s_folder():

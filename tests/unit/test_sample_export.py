@@ -6,6 +6,7 @@ import pytest
 from sklearn.tree import DecisionTreeRegressor
 
 from hiss.bands import BANDS, FLUX_UNIT, N_ZOOMS
+from hiss.cube import rows as rows_of
 from hiss.cube.layout import (
     TARGETS,
     cutout_size,
@@ -16,7 +17,6 @@ from hiss.cube.layout import (
     spectrum_size,
 )
 from hiss.errors import HissError
-from hiss.sample import arrays
 from hiss.sample.arrays import load_rows
 from hiss.sample.export import export_zoom, objects_table
 from hiss.sdss.labels import is_label
@@ -92,7 +92,7 @@ def test_a_viewer_finds_a_plot_from_the_root(tmp_path, avg):
 def test_blocks_do_not_change_the_arrays(tmp_path, avg, monkeypatch):
     dense = write_dense(tmp_path / "dense.h5", avg)
     export_zoom(dense, 3, tmp_path / "one.h5")
-    monkeypatch.setattr(arrays, "_BLOCK_BYTES", 7 * 4 * 5 * 8 * 8)
+    monkeypatch.setattr(rows_of, "BLOCK_BYTES", 7 * 4 * 5 * 8 * 8)
     export_zoom(dense, 3, tmp_path / "many.h5")
     with h5py.File(tmp_path / "one.h5") as one, h5py.File(tmp_path / "many.h5") as many:
         for name in ("images", "image_sigma", "spectra", "spectrum_sigma", "target_id"):
@@ -128,7 +128,7 @@ def test_a_wrong_band_order_stops(tmp_path, avg):
 @pytest.mark.parametrize("block", [32 * 2**20, 3000])
 def test_rows_come_back_in_the_order_asked_for(tmp_path, avg, monkeypatch, block):
     export_zoom(write_dense(tmp_path / "dense.h5", avg), 3, tmp_path / "zoom3.h5")
-    monkeypatch.setattr(arrays, "_BLOCK_BYTES", block)
+    monkeypatch.setattr(rows_of, "BLOCK_BYTES", block)
     rows = np.random.default_rng(1).permutation(56)[:30]
     early = load_rows(tmp_path / "zoom3.h5", rows, "early")
     with h5py.File(tmp_path / "zoom3.h5") as file:
@@ -157,10 +157,10 @@ def test_a_modality_reads_its_own_part(tmp_path, avg):
 
 def test_a_read_stays_within_its_block():
     rows = np.array([0, 1, 2, 500, 501, 900_000])
-    stretches = list(arrays._stretches(rows, row_bytes=2**20, gap_bytes=2**20))
+    stretches = list(rows_of.stretches(rows, row_bytes=2**20, gap_bytes=2**20))
     assert stretches == [(0, 3), (3, 5), (5, 6)]
-    dense = list(arrays._stretches(np.arange(100), row_bytes=2**20))
-    assert max(stop - start for start, stop in dense) * 2**20 <= arrays._BLOCK_BYTES
+    dense = list(rows_of.stretches(np.arange(100), row_bytes=2**20))
+    assert max(stop - start for start, stop in dense) * 2**20 <= rows_of.BLOCK_BYTES
     assert dense[0][0] == 0
     assert dense[-1][1] == 100
 

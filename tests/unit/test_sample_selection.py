@@ -163,6 +163,20 @@ def test_the_ledger_has_the_rows_of_the_thesis_and_adds_up(sample):
     assert cleaned(objects, passes, "reject")["target_id"].tolist() == [0, 6, 7]
 
 
+def test_the_ledger_of_an_archive_begins_with_what_was_asked_of_it(sample):
+    targets, objects, missing, multi = sample
+    passes = selection(objects, missing, multi)
+    steps = [
+        {"key": "region_box", "step": "in the box", "removed": 5},
+        {"key": "flag", "step": "with FLAG 0", "removed": 3},
+    ]
+    ledger = make_ledger(HELD, targets, passes, 3, "reject", steps).set_index("key")
+    assert ledger["count"].iloc[:4].to_dict() == {"catalogue": 23, "region_box": 18, "flag": 15, "on_disk": 14}
+    assert ledger.loc["on_disk", "removed"] == 1
+    with pytest.raises(HissError, match="spectrum here"):
+        make_ledger(HELD, targets, passes, 3, "reject", [steps[0] | {"removed": 6}, steps[1] | {"removed": 4}])
+
+
 def test_several_objects_can_be_kept(sample):
     _, objects, missing, multi = sample
     passes = selection(objects, missing, multi)
@@ -257,6 +271,29 @@ def test_a_lost_file_a_doubled_one_and_a_strange_one_stop(books):
         check_accounts(manifest, frames, spectra, pd.concat([rejects, rejects.assign(path="s9")]))
     with pytest.raises(HissError, match="1 frames of the cube are not in the manifest"):
         check_accounts(manifest, pd.concat([frames, frames.iloc[:1].assign(field=9)]), spectra, rejects)
+
+
+def test_accounts_of_what_was_asked_of_the_archive(books):
+    manifest, frames, spectra, rejects = books
+    repacked = manifest.assign(path=manifest["path"].replace("f1", "f1 repacked"))
+    lost = manifest.iloc[[3]].assign(path="s2", fiber=3)
+    planned = pd.concat([manifest, lost], ignore_index=True)
+    refused = pd.DataFrame({"stage": "fetch", "kind": ["spectrum"], "path": ["s2"], "reason": "404"})
+    refused = pd.concat([rejects, refused], ignore_index=True)
+    accounts = check_accounts(repacked, frames, spectra, refused, planned)
+    assert accounts["frames"] == {"planned": 2, "not_to_be_had": 0, "manifest": 2, "in_cube": 2, "rejected": 0}
+    assert accounts["spectra"] == {"planned": 3, "not_to_be_had": 1, "manifest": 2, "in_cube": 1, "rejected": 1}
+    assert accounts["rejects"] == {"links": {"spectrum": 1}, "fetch": {"spectrum": 1}}
+    for change, sentence in (
+        ((repacked, rejects, planned), "1 planned spectra are neither in the manifest .* s2"),
+        ((repacked, refused.replace("s2", "s0"), planned), "planned spectra are"),
+        ((repacked, pd.concat([refused, refused.iloc[1:].assign(path="s0")]), planned), "both in .* first s0"),
+        ((repacked, refused, planned.iloc[:-1]), "missing spectra were never planned, the first s2"),
+        ((repacked, refused, planned.iloc[1:]), "frames of the manifest were never planned, the first f0"),
+    ):
+        table, all_refused, asked = change
+        with pytest.raises(HissError, match=sentence):
+            check_accounts(table, frames, spectra, all_refused, asked)
 
 
 def test_rows_and_spectra_are_counted_each_from_its_own_table(tmp_path, books):

@@ -1,12 +1,16 @@
+import bz2
+import gzip
 import hashlib
 
 import pandas as pd
 import pytest
+from astropy.io import fits
 
-from hiss.errors import HissError
+from hiss.cube.rejects import merge_rejects
+from hiss.errors import BadInput, HissError
 from hiss.files import read_table, write_table
-from hiss.sdss.archive import describe_selection, frame_address, spectrum_address, spectrum_path
-from hiss.sdss.manifest import COLUMNS, files_of, make_manifest
+from hiss.sdss.header import read_cards
+from hiss.sdss.manifest import COLUMNS, SET_ASIDE, files_of, make_manifest, survey_files
 
 FRAME = "frame-u-002820-3-0122.fits"
 SPECTRUM = "spec-0266-51602-0001.fits"
@@ -42,13 +46,16 @@ def test_columns_and_types_survive_parquet(tmp_path):
     assert table["band"].isna().tolist() == [False, True, True]
 
 
-def test_one_frame_in_two_forms_is_one_frame(tmp_path, capsys):
-    root = touch(tmp_path, f"{FRAME}.bz2", f"later/{FRAME}", f"{FRAME}.gz", SPECTRUM, "readme")
-    manifest = make_manifest(root)
+def test_one_frame_in_two_forms_is_one_frame_and_the_others_are_told(tmp_path, capsys):
+    root = touch(
+        tmp_path, f"{FRAME}.bz2", f"later/{FRAME}", f"{FRAME}.gz", SPECTRUM, "spSpec-51602-0266-001.fit", "readme"
+    )
+    manifest, set_aside = survey_files(root)
     assert manifest["path"].tolist() == [f"later/{FRAME}", SPECTRUM]
-    said = capsys.readouterr().err
-    assert f"{FRAME}.bz2: the same frame as later/{FRAME}" in said
-    assert "1 other files" in said
+    assert set_aside["path"].tolist() == [f"{FRAME}.bz2", f"{FRAME}.gz", "spSpec-51602-0266-001.fit"]
+    assert set_aside["kind"].tolist() == ["copy", "copy", "other"]
+    assert f"later/{FRAME}" in set_aside["reason"][0]
+    assert "3 FITS files are not used" in capsys.readouterr().err
 
 
 def test_a_form_too_small_to_be_whole_gives_way_to_a_larger_one(tmp_path):
@@ -81,24 +88,57 @@ def test_a_file_that_cannot_be_read_stays_in_the_manifest(tmp_path):
     assert manifest["sha256"].eq("").tolist() == [False, False, True]
 
 
-def test_addresses_in_the_archive():
-    assert frame_address("https://a/sas/", "dr17", 2820, 3, 122, "u") == (
-        "https://a/sas/dr17/eboss/photoObj/frames/301/2820/3/frame-u-002820-3-0122.fits.bz2"
-    )
-    assert spectrum_address("https://a/sas", "dr17", 266, 51602, 1) == (
-        "https://a/sas/dr17/sdss/spectro/redux/26/spectra/0266/spec-0266-51602-0001.fits"
-    )
-    assert spectrum_path(4238, 55455, 37).startswith("eboss/spectro/redux/v5_13_2/spectra/full/4238/spec-4238")
-    assert "/104/" in spectrum_path(3126, 54804, 211, run2d="104")
-    with pytest.raises(HissError, match="none of 26, 103, 104"):
-        spectrum_path(3126, 54804, 211, run2d="27")
+def test_what_is_not_used_is_listed_with_its_reason(tmp_path):
+    copies = [f"{FRAME}.bz2", f"{FRAME}.gz", f"copy/{SPECTRUM}"]
+    strange = ["spSpec-51602-0266-001.fit", "fpC-002820-u3-0122.fit.gz", "mosaic.fits"]
+    manifest, set_aside = survey_files(touch(tmp_path, FRAME, SPECTRUM, "notes.txt", *copies, *strange), threads=2)
+    assert len(manifest) == 2
+    assert set_aside.columns.tolist() == SET_ASIDE
+    assert sorted([*manifest["path"], *set_aside["path"]]) == sorted([FRAME, SPECTRUM, *copies, *strange])
+    reason = dict(zip(set_aside["path"], set_aside["reason"], strict=True))
+    assert reason[f"{FRAME}.gz"] == f"the same frame as {manifest['path'][1]}, which is used in its place"
+    assert "spec-*.fits of a later release" in reason[strange[0]]
+    assert "data release 7" in reason[strange[1]]
+    assert "no file of this workflow" in reason["mosaic.fits"]
+    assert set_aside["kind"].value_counts().to_dict() == {"copy": 3, "other": 3}
+    write_table(tmp_path / "set_aside.parquet", set_aside)
+    empty = survey_files(touch(tmp_path / "clean", FRAME, SPECTRUM))[1]
+    write_table(tmp_path / "none.parquet", empty)
+    merged = merge_rejects([tmp_path / "none.parquet", tmp_path / "set_aside.parquet", tmp_path / "set_aside.parquet"])
+    assert len(merged) == 6, "what two shards say twice is said once"
 
 
-def test_the_archive_says_what_it_would_fetch():
-    said = " ".join(describe_selection("stripe82", "dr17", "https://a/sas", "https://b", max_objects=1000))
-    for part in ("RA 310 to 60 deg", "the first 1,000", "https://b/gal_info_dr7_v5_2.fit.gz", "5 frames", "run2d 26"):
-        assert part in said
-    box = {"ra_min": 38.0, "ra_max": 39.0, "dec_min": -1.0, "dec_max": 1.0}
-    assert "RA 38 to 39 deg" in describe_selection(box, "dr17", "https://a", "https://b")[0]
-    with pytest.raises(HissError, match="not known"):
-        describe_selection("stripe83", "dr17", "https://a", "https://b")
+def test_a_spectrum_without_a_position_in_its_header_is_placed_by_its_table(sdss_files, tmp_path):
+    source = next(sdss_files.rglob(SPECTRUM))
+    with fits.open(source) as hdus:
+        expected = (hdus[0].header["PLUG_RA"], hdus[0].header["PLUG_DEC"])
+        for key in ("PLUG_RA", "PLUG_DEC"):
+            del hdus[0].header[key]
+        hdus.writeto(tmp_path / SPECTRUM)
+    touch(tmp_path, FRAME, "spec-0266-51602-0002.fits")
+    manifest = files_of(make_manifest(tmp_path), "spectrum")
+    assert (manifest["ra"][0], manifest["dec"][0]) == pytest.approx(expected, abs=1e-6)
+    assert manifest[["ra", "dec"]].iloc[1].isna().all()
+
+
+@pytest.mark.parametrize("suffix", ["", ".gz", ".bz2"])
+def test_cards_are_read_without_the_rest_of_the_file(sdss_files, tmp_path, suffix):
+    source = bz2.decompress(next(sdss_files.rglob("frame-u-002820*.bz2")).read_bytes())
+    pack = {"": bytes, ".gz": gzip.compress, ".bz2": bz2.compress}[suffix]
+    path = tmp_path / f"{FRAME}{suffix}"
+    path.write_bytes(pack(source[: 2880 * 20]))
+    found = read_cards(path, ["CRVAL1", "CTYPE1", "NAXIS1", "NOSUCH"])
+    assert found == {"CRVAL1": pytest.approx(38.32977), "CTYPE1": "RA---TAN", "NAXIS1": 2048}
+    for content, wrong in (
+        (source[:2879], "truncated"),
+        (b"no FITS file" * 500, "not a FITS"),
+        (source[:2880], "truncated"),
+    ):
+        path.write_bytes(pack(content))
+        with pytest.raises(BadInput, match=wrong):
+            read_cards(path, ["CRVAL1"])
+    path.write_bytes(pack(source)[:2000])
+    with pytest.raises(BadInput):
+        read_cards(path, ["CRVAL1"])
+    with pytest.raises(BadInput, match="missing"):
+        read_cards(tmp_path / "gone.fits", ["CRVAL1"])

@@ -1,6 +1,8 @@
 """Every shipped config and profile plans; the plan is the one the study asks for; the workflow lints."""
 
+import logging
 import re
+from types import SimpleNamespace
 
 import pytest
 
@@ -43,24 +45,41 @@ def test_the_demo_plans(workspace):
 
 def jobs_of(text: str, rule: str) -> list[str]:
     """Return what a dry run prints of each job of a rule."""
-    return re.findall(rf"^rule {rule}:\n((?: .*\n)+)", text, re.MULTILINE)
+    return re.findall(rf"^ *rule {rule}:\n((?: +[a-z]+: .*\n)+)", text, re.MULTILINE)
 
 
 @pytest.mark.parametrize("config", ["config/config.yaml", "config/demo.yaml"])
 def test_the_slurm_profile_sends_each_job_where_it_belongs(workspace, config):
     # A dry run thinks of one core unless told; a run that submits has no such limit.
     text = workspace.run("--dry-run", "--cores", "64", config=config, profile="profiles/slurm")
-    for rule in ("train_cnn", "train_lightgbm", "train_tree", "time_selected", "evaluate_test"):
+    for rule in ("train_lightgbm", "train_tree", "time_selected", "evaluate_test", "train_cnn", "time_cnn", "test_cnn"):
         jobs = jobs_of(text, rule)
-        assert jobs
+        assert jobs, rule
         for job in jobs:
-            wants_gpu = rule == "train_cnn" or "model=vggnet12" in job
-            assert ("gres=gpu:1" in job) == wants_gpu, job
-            assert f"slurm_partition={'amdgpufast' if wants_gpu else 'amdfast'}," in job, job
-    for rule in ("train_cnn", "train_lightgbm", "time_selected"):
+            assert ("gres=gpu:1" in job) == ("cnn" in rule), job
+            assert ("model=vggnet12" in job) == (rule in ("time_cnn", "test_cnn")), job
+    for rule in ("train_cnn", "train_lightgbm", "time_selected", "time_cnn"):
         assert all("threads: 8" in job for job in jobs_of(text, rule)), "profiles/default must not be laid over it"
     for rule in ("build_sparse", "build_dense"):
         assert all("mpi=srun" in job and "tasks=16" in job for job in jobs_of(text, rule))
+
+
+@pytest.mark.parametrize(
+    ("resources", "partition"),
+    [
+        ({"runtime": 60}, "amdfast"),
+        ({"runtime": 60, "mpi": "srun", "tasks": 16, "nodes": 2}, "amdfast"),
+        ({"runtime": 300}, "amd"),
+        ({"runtime": 60, "gres": "gpu:1"}, "amdgpufast"),
+        ({"runtime": 300, "gres": "gpu:1"}, "amdgpu"),
+    ],
+)
+def test_the_site_s_partitions_fit_the_jobs(workspace, resources, partition):
+    from snakemake_executor_plugin_slurm.partitions import get_best_partition, read_partition_file
+
+    partitions = read_partition_file(workspace.folder / "profiles/slurm/site.yaml")
+    job = SimpleNamespace(name="a job", threads=1, resources=resources)
+    assert get_best_partition(partitions, job, logging.getLogger()) == partition
 
 
 def test_a_wrong_key_stops_before_anything_runs(workspace):
@@ -79,9 +98,3 @@ def test_an_ill_typed_key_stops_before_anything_runs(workspace):
     text = workspace.run(config=config, fails=True)
     assert "'sky.simulated.fields': input should be a valid integer" in text
     assert not (workspace.folder / "results").exists()
-
-
-def test_the_archive_rule_says_what_it_would_fetch(workspace):
-    text = workspace.run("plan_archive", config="config/config.yaml", fails=True)
-    assert "Stripe 82" in text or "stripe82" in text
-    assert "sky.source" in text

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 from hiss.cube.comm import assert_ranks, mpi_job, world
@@ -25,11 +26,16 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def code() -> Iterator[Path]:
+    """Give the files of the code that runs, found when they are asked for: rank 0 alone does."""
+    yield Path(__file__)
+    yield from modules_of(Path(__file__))
+
+
 if __name__ == "__main__":
     args = arguments()
     comm = world()
     with mpi_job(comm, args.log):
         assert_ranks(comm, args.ranks)
         inputs = SparseInputs(args.manifest, args.root, args.gal_info, args.gal_totsfr)
-        code = [Path(__file__), *modules_of(Path(__file__))]
-        build_sparse(comm, inputs, Options.of(args.settings), args.output, args.rejects, code)
+        build_sparse(comm, inputs, Options.of(args.settings), args.output, args.rejects, code())

@@ -11,7 +11,10 @@ with job(snakemake.log[0]):
         image_table(snakemake.input.sparse),
         target_spectra(snakemake.input.dense),
         read_table(snakemake.input.rejects),
+        read_table(snakemake.input.planned) if snakemake.input.get("planned") else None,
     )
     write_json(snakemake.output.accounts, accounts)
     for kind in ("frames", "spectra"):
+        if "planned" in accounts[kind]:
+            say("{planned} {kind} planned: {not_to_be_had} are not to be had".format(kind=kind, **accounts[kind]))
         say("{manifest} {kind}: {in_cube} in the cube, {rejected} set aside".format(kind=kind, **accounts[kind]))

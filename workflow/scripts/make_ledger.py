@@ -1,6 +1,6 @@
 """Clean the sample and count what each step of the selection leaves."""
 
-from hiss.files import read_table, write_table
+from hiss.files import read_json, read_table, write_table
 from hiss.progress import say
 from hiss.provenance import job_record
 from hiss.sample.accounts import catalogue_keys, holdings, target_spectra
@@ -21,7 +21,8 @@ with job(snakemake.log[0]):
         target_spectra(snakemake.input.dense),
         read_table(snakemake.input.rejects),
     )
-    ledger = make_ledger(held, targets, passes, len(clean), policy)
+    steps = read_json(snakemake.input.plan)["steps"] if snakemake.input.get("plan") else []
+    ledger = make_ledger(held, targets, passes, len(clean), policy, steps)
     write_table(snakemake.output.cleaned, clean, units=OBJECT_UNITS, record=job_record(snakemake))
     write_table(snakemake.output.ledger, ledger)
     say(ledger[["step", "count", "removed"]].to_string(index=False))

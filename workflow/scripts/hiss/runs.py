@@ -8,6 +8,7 @@ from itertools import product
 from typing import Any
 
 from hiss.config.experiments import DecisionTree, Experiments, LightGBM, VGGNet12
+from hiss.names import join_settings
 
 MODELS = ("decision_tree", "lightgbm", "vggnet12")
 
@@ -92,9 +93,9 @@ def _name(model: str, settings: dict[str, Any], seed: int) -> str:
     parts |= {key: value for key, value in settings.items() if key not in parts and value != default[key]}
     if seed != _DEFAULT_SEED:
         parts["seed"] = seed
-    return ",".join(f"{key}={_plain(value)}" for key, value in parts.items())
+    return join_settings(f"{key}={_plain(value)}" for key, value in parts.items())
 
 
 def _plain(value: Any) -> str:
-    text = f"{value:g}" if isinstance(value, float) else str(value)
-    return "".join(letter if letter.isalnum() or letter in "+-._" else "-" for letter in text)
+    text = f"{value:g}".replace("e+", "e") if isinstance(value, float) else str(value)
+    return "".join(letter if letter.isalnum() or letter in "-._" else "-" for letter in text)

@@ -13,7 +13,11 @@ class Cube(Section):
     source: Literal["build", "existing"] = Field(
         "build", description="build: from the sky's raw files; existing: a file made by the public HiSS-Cube."
     )
-    existing: str | None = Field(None, description="That file, where source is existing.")
+    existing: str | None = Field(
+        None,
+        description="That file, where source is existing; sky is then not read, and of this section only "
+        "image_fiber_arcsec and compression count.",
+    )
     mode: Literal["full", "targets"] = Field(
         "full", description="targets: only the windows around targets are calibrated and stored, not whole frames."
     )

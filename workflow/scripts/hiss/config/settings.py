@@ -5,7 +5,7 @@ from difflib import get_close_matches
 from pathlib import PurePosixPath
 from typing import Any
 
-from pydantic import BaseModel, Field, ValidationError, field_validator
+from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
 from hiss.config.base import Section
 from hiss.config.cube import Cube
@@ -29,11 +29,26 @@ class Settings(Section):
     results: str = Field(
         "results/study", description="Folder of everything that is made, relative to the working directory."
     )
-    sky: Sky
+    sky: Sky = Field(Sky(source="existing"), description="Where the raw files come from; an existing cube needs none.")
     cube: Cube = Cube()
     sample: Sample = Sample()
     experiments: Experiments | None = Field(Experiments(), description="null: stop at the sample and its report.")
     report: Report = Report()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_raw_files(cls, config: Any) -> Any:
+        """Leave out the sky where an existing cube is read in place of raw files."""
+        cube = config.get("cube") if isinstance(config, Mapping) else None
+        if isinstance(cube, Mapping) and cube.get("source") == "existing":
+            return {**config, "sky": {"source": "existing"}}
+        return config
+
+    @model_validator(mode="after")
+    def _raw_files_are_named(self) -> "Settings":
+        if self.cube.source == "build" and self.sky.source == "existing":
+            raise ValueError("'sky' is missing: name the raw files' sky, or an existing cube in cube.existing")
+        return self
 
     @field_validator("results")
     @classmethod

@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
+from hiss.config.archive import ArchiveSky
 from hiss.config.base import Count, Section
 
 
@@ -28,29 +29,12 @@ class LocalSky(Section):
     )
 
 
-class Box(Section):
-    """A box on the sky [deg]."""
-
-    ra_min: float = Field(ge=0, le=360)
-    ra_max: float = Field(ge=0, le=360)
-    dec_min: float = Field(ge=-90, le=90)
-    dec_max: float = Field(ge=-90, le=90)
-
-
-class ArchiveSky(Section):
-    """A region of the sky out of SDSS's public archive."""
-
-    data_release: Literal["dr17"] = "dr17"
-    region: Literal["stripe82"] | Box = "stripe82"
-    base_url: str = "https://data.sdss.org/sas"
-    catalogue_url: str = "https://wwwmpa.mpa-garching.mpg.de/SDSS/DR7/Data"
-    max_objects: Count | None = Field(None, description="For a pilot: take the first so many objects of the catalogue.")
-
-
 class Sky(Section):
     """Where the raw files come from."""
 
-    source: Literal["simulated", "local", "archive"]
+    source: Literal["simulated", "local", "archive", "existing"] = Field(
+        description="existing: no raw files but a cube, set by itself where cube.source is existing."
+    )
     simulated: SimulatedSky = SimulatedSky()
     local: LocalSky | None = None
     archive: ArchiveSky = ArchiveSky()

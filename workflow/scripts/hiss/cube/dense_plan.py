@@ -1,62 +1,164 @@
-"""What goes into the dense cube: targets with whole cutouts, and the reasons of those without."""
+"""What the dense cube will hold: its targets, their tables, and what is left out with its reason."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Final
 
 import h5py
 import numpy as np
 import pandas as pd
 
-from hiss.bands import BAND_INDEX
-from hiss.cube.hdf5 import read_provenance, to_table
-from hiss.cube.layout import COVERAGE, IMAGE_TABLE, SPECTRA_STAR_FORMATION_RATES, SPECTRUM_TABLE, images_group
-from hiss.cube.linking import aligned, independent_references, reject_reason
+from hiss.bands import BANDS
+from hiss.cube.epochs import Frames, least_noisy
+from hiss.cube.hdf5 import read_provenance
+from hiss.cube.layout import (
+    COVERAGE,
+    SPECTRA_STAR_FORMATION_RATES,
+    SPECTRUM_TABLE,
+    SPECTRUM_TABLE_DTYPE,
+)
+from hiss.cube.linking import WHOLE, reject_reason
 from hiss.cube.rejects import reject_table
-from hiss.cube.targets import Target, find_targets
-from hiss.cube.wcs import north_angle
+from hiss.cube.targets import TargetRows, find_targets
 from hiss.errors import HissError
 from hiss.provenance import digest
 from hiss.sdss.catalogue import SFR_COLUMNS
 
-_OF_LABEL = ["ra", "dec", "z", "class", "subclass", "zwarning", "plate", "mjd", "fiber", "objid"]
+_KNOWN: Final = [name for name in SPECTRUM_TABLE_DTYPE.names or () if name != "path"]
+_RATES: Final = [*SFR_COLUMNS, "has_sfr"]
+
+
+def _fields(*names: str) -> list[Any]:
+    """Give fields as the table of spectra has them."""
+    return [(name, SPECTRUM_TABLE_DTYPE[name]) for name in names]
+
+
+TARGET_DTYPE: Final = np.dtype(
+    [
+        ("target_id", "<i8"),
+        *_fields("ra", "dec", "z", "class", "subclass", "zwarning", "plate", "mjd", "fiber", "objid"),
+        ("n_spectra", "<i8"),
+        ("n_epochs", "<i8", (len(BANDS),)),
+        *_fields("fiber_arcsec", "sn_median"),
+        ("has_sfr", "?"),
+        *((name, "<f8") for name in SFR_COLUMNS),
+        *((name, "<f8") for name in ("chi2_dof_image", "chi2_dof_spectrum")),
+        *((name, "?") for name in ("refused_image", "refused_spectrum")),
+    ]
+)
+"""A row of ``dense_cube/targets``."""
+
+TARGET_SPECTRUM_DTYPE: Final = np.dtype(
+    [
+        ("target_id", "<i8"),
+        ("spectrum", "<i8"),
+        *_fields("plate", "mjd", "fiber", "fiber_arcsec", "sn_median"),
+        ("avg", "<f8"),
+        ("stacked", "?"),
+    ]
+)
+"""A row of ``dense_cube/target_spectra``."""
+
+
+@dataclass(frozen=True)
+class Epochs:
+    """The cutouts that are stacked for a batch of targets, sorted by target, band and time.
+
+    Attributes
+    ----------
+    target, band, frame
+        (n,) number of the target in the batch, of the band, and row of the frame in ``image_table``; int64.
+    references
+        (n,) records of dtype ``REFERENCE_DTYPE``.
+    """
+
+    target: np.ndarray
+    band: np.ndarray
+    frame: np.ndarray
+    references: np.ndarray
+
+    def only(self, kept: np.ndarray) -> "Epochs":
+        """Return some of them, (n,) bool."""
+        return Epochs(self.target[kept], self.band[kept], self.frame[kept], self.references[kept])
+
+    def counts(self, n_targets: int) -> np.ndarray:
+        """Return how many there are of each target and band, (n_targets, 5) int64."""
+        found = np.bincount(self.target * len(BANDS) + self.band, minlength=n_targets * len(BANDS))
+        return found.reshape(n_targets, len(BANDS))
+
+
+@dataclass(frozen=True)
+class Fits:
+    """What the stacks of a list of targets turned out to be.
+
+    Attributes
+    ----------
+    n_epochs
+        (n_targets, 5) epochs a band that the cutouts are made of.
+    chi2_image, chi2_spectrum
+        (n_targets,) chi-square per degree of freedom of the stacks, NaN for stacks of one.
+    refused_image, refused_spectrum
+        (n_targets,) whether it was above the threshold: one epoch a band, or the label's spectrum, stands alone.
+    """
+
+    n_epochs: np.ndarray
+    chi2_image: np.ndarray
+    chi2_spectrum: np.ndarray
+    refused_image: np.ndarray
+    refused_spectrum: np.ndarray
 
 
 @dataclass(frozen=True)
 class DensePlan:
-    """Targets of a dense cube in order, the table of all spectra, and the spectra left out.
+    """Targets of a dense cube in order, what is known of all spectra and frames, and the spectra left out.
 
     Attributes
     ----------
-    band, exposure
-        (n_frames,) band number of each frame of the sparse cube, and number of its run, camcol and band.
-    wcs
-        (n_frames,) WCS records at zoom 0.
+    spectra
+        (n_spectra,) ``spectrum_table`` without ``path``.
+    rates
+        (n_spectra,) the SFRs of the same rows.
+    rejects
+        Table of the spectra that are not in the dense cube.
     """
 
-    targets: list[Target]
-    spectra: pd.DataFrame
+    targets: TargetRows
+    spectra: np.ndarray
+    rates: np.ndarray
     rejects: pd.DataFrame
-    band: np.ndarray
-    exposure: np.ndarray
-    wcs: np.ndarray
+    frames: Frames
 
-    def epochs(self, target: Target, references: np.ndarray) -> np.ndarray:
-        """Return those of a target's references that are stacked: independent of each other, of one orientation.
+    def epochs(self, first: int, references: np.ndarray, refused: np.ndarray | None = None) -> Epochs:
+        """Return the cutouts that are stacked for targets from ``first`` on.
 
         Parameters
         ----------
         references
-            The row of its label spectrum in the links.
+            (n, width) their label spectra's rows in the links.
+        refused
+            (n,) targets of which one epoch a band stands alone, that of least background sigma; None: no target.
         """
-        references = independent_references(references, self.exposure)
-        frame = references["ds_slice_idx"]
-        ra, dec = (self.spectra[name].to_numpy()[target.label] for name in ("ra", "dec"))
-        return references[aligned(self.band[frame], north_angle(self.wcs[frame], ra, dec))]
+        target, place = np.nonzero(references["ds_path"] != b"")
+        linked = references[target, place]
+        frame = self.frames.of_references(linked)
+        found = Epochs(target, self.frames.band[frame], frame, linked)
+        label = self.spectra[self.targets.label[first : first + len(references)]]
+        found = found.only(self.frames.stacked(target, frame, label["ra"], label["dec"]))
+        return found if refused is None else found.only(self.staying(found, refused))
+
+    def staying(self, epochs: Epochs, refused: np.ndarray) -> np.ndarray:
+        """Return which epochs stay where of refused targets, (n,) bool, the least noisy of each band stands alone."""
+        best = least_noisy(epochs.target, epochs.band, self.frames.noise[epochs.frame])
+        return np.asarray(best | ~refused[epochs.target])
 
 
-def plan_dense(sparse: Path | str, links: Path | str, radius_arcsec: float) -> DensePlan:
+def plan_dense(sparse: Path | str, links: Path | str, radius_arcsec: float, mix_fibers: bool = False) -> DensePlan:
     """Return the targets whose label spectrum has a whole cutout in all five bands.
+
+    Parameters
+    ----------
+    radius_arcsec, mix_fibers
+        As in `find_targets`.
 
     Raises
     ------
@@ -66,62 +168,54 @@ def plan_dense(sparse: Path | str, links: Path | str, radius_arcsec: float) -> D
     with h5py.File(sparse, "r") as file, h5py.File(links, "r") as linked:
         if read_provenance(linked)["inputs"].get("sparse") != digest(read_provenance(file)):
             raise HissError(f"{links}: was not made from {sparse}; build the links again")
-        spectra = to_table(file[SPECTRUM_TABLE][:])
-        rates = to_table(file[SPECTRA_STAR_FORMATION_RATES][:])
         coverage = linked[COVERAGE][:]
-        images = file[IMAGE_TABLE].fields(["run", "camcol", "band"])[:]
-        wcs = file[f"{images_group(0)}/wcs"][:]
-    _, exposure = np.unique(images, return_inverse=True)
-    band = np.array([BAND_INDEX[name.decode()] for name in images["band"]], dtype=np.int64)
-    if len(coverage) != len(spectra) or list(rates["path"]) != list(spectra["path"]):
-        raise HissError(f"{sparse} and {links} do not list the same spectra; build both again")
-    spectra = spectra.assign(**{name: rates[name] for name in (*SFR_COLUMNS, "has_sfr")})
-    kept, rejected = [], []
-    for target in find_targets(spectra, radius_arcsec):
-        reason = reject_reason(coverage[target.label])
-        if reason is None:
-            kept.append(target)
-        else:
-            of_label = f"its target's label spectrum: {reason}"
-            rejected += [
-                ("links", "spectrum", spectra["path"][row], reject_reason(coverage[row]) or of_label)
-                for row in target.spectra
-            ]
-    return DensePlan(kept, spectra, reject_table(rejected), band, exposure, wcs)
+        spectra = file[SPECTRUM_TABLE].fields(_KNOWN)[:]
+        rates = file[SPECTRA_STAR_FORMATION_RATES].fields(_RATES)[:]
+        if not len(coverage) == len(rates) == len(spectra):
+            raise HissError(f"{sparse} and {links} do not list the same spectra; build both again")
+        known = {name: spectra[name] for name in ("ra", "dec", "objid", "fiber_arcsec", "sn_median")}
+        table = pd.DataFrame({**known, "avg": rates["avg"], "flag": rates["flag"]})
+        targets = find_targets(table, radius_arcsec, mix_fibers)
+        whole = (coverage == WHOLE).all(axis=1)[targets.label]
+        rejects = _rejects(file[SPECTRUM_TABLE], targets, whole, coverage)
+        return DensePlan(targets.only(whole), spectra, rates, rejects, Frames.of(file))
 
 
-def target_table(
-    plan: DensePlan, n_epochs: np.ndarray, chi2_image: np.ndarray, chi2_spectrum: np.ndarray
-) -> pd.DataFrame:
-    """Return ``dense_cube/targets``, one row a target.
+def _rejects(table: h5py.Dataset, targets: TargetRows, whole: np.ndarray, coverage: np.ndarray) -> pd.DataFrame:
+    """Give the spectra of targets that are not whole, each with its own reason or that of its label."""
+    left_out = ~whole[targets.target]
+    rows, labels = targets.spectrum[left_out], targets.label[targets.target[left_out]]
+    if len(rows) == 0:
+        return reject_table([])
+    paths = table.fields("path")[:][rows]
+    return reject_table(
+        ("links", "spectrum", path.decode(), reject_reason(own) or f"its target's label spectrum: {reject_reason(its)}")
+        for path, own, its in zip(paths.tolist(), coverage[rows], coverage[labels])
+    )
 
-    Parameters
-    ----------
-    n_epochs
-        (n_targets, 5) epochs a band.
-    chi2_image, chi2_spectrum
-        (n_targets,) chi-square per degree of freedom of the stacks, NaN for stacks of one.
-    """
-    label = plan.spectra.loc[[target.label for target in plan.targets]].reset_index(drop=True)
-    table = label[_OF_LABEL].copy()
-    table.insert(0, "target_id", np.arange(len(table)))
-    table["n_spectra"] = np.array([int(target.stacked.sum()) for target in plan.targets], dtype=np.int64)
-    table["n_epochs"] = pd.Series(list(n_epochs.astype(np.int64)), dtype=object)
-    for name in ("fiber_arcsec", "sn_median", "has_sfr", *SFR_COLUMNS):
-        table[name] = label[name]
-    table["chi2_dof_image"], table["chi2_dof_spectrum"] = chi2_image, chi2_spectrum
+
+def target_table(plan: DensePlan, fits: Fits) -> np.ndarray:
+    """Return ``dense_cube/targets``, one record of dtype ``TARGET_DTYPE`` a target."""
+    label = plan.targets.label
+    table = np.zeros(len(label), TARGET_DTYPE)
+    table["target_id"] = np.arange(len(label))
+    for known in (plan.spectra, plan.rates):
+        for name in set(known.dtype.names or ()) & set(TARGET_DTYPE.names or ()):
+            table[name] = known[name][label]
+    targets = plan.targets.alone(fits.refused_spectrum)
+    table["n_spectra"] = np.bincount(targets.target, weights=targets.stacked, minlength=len(label))
+    table["n_epochs"] = fits.n_epochs
+    table["chi2_dof_image"], table["chi2_dof_spectrum"] = fits.chi2_image, fits.chi2_spectrum
+    table["refused_image"], table["refused_spectrum"] = fits.refused_image, fits.refused_spectrum
     return table
 
 
-def target_spectra_table(plan: DensePlan) -> pd.DataFrame:
-    """Return ``dense_cube/target_spectra``, one row a spectrum of a target."""
-    targets: Sequence[Target] = plan.targets
-    empty = np.empty(0, np.int64)
-    rows = np.concatenate([empty, *(target.spectra for target in targets)])
-    counts = np.array([len(target.spectra) for target in targets], dtype=np.int64)
-    table = plan.spectra.loc[rows, ["plate", "mjd", "fiber", "fiber_arcsec", "sn_median", "avg"]]
-    table = table.reset_index(drop=True)
-    table.insert(0, "target_id", np.repeat(np.arange(len(targets)), counts))
-    table.insert(1, "spectrum", rows)
-    table["stacked"] = np.concatenate([np.empty(0, bool), *(target.stacked for target in targets)])
+def target_spectra_table(plan: DensePlan, fits: Fits) -> np.ndarray:
+    """Return ``dense_cube/target_spectra``, one record of dtype ``TARGET_SPECTRUM_DTYPE`` a spectrum of a target."""
+    targets = plan.targets.alone(fits.refused_spectrum)
+    table = np.zeros(len(targets.spectrum), TARGET_SPECTRUM_DTYPE)
+    table["target_id"], table["spectrum"], table["stacked"] = targets.target, targets.spectrum, targets.stacked
+    for name in ("plate", "mjd", "fiber", "fiber_arcsec", "sn_median"):
+        table[name] = plan.spectra[name][targets.spectrum]
+    table["avg"] = plan.rates["avg"][targets.spectrum]
     return table

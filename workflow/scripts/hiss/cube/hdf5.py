@@ -44,7 +44,7 @@ def to_table(records: np.ndarray) -> pd.DataFrame:
     for name in records.dtype.names or ():
         values = records[name]
         if values.dtype.kind == "S":
-            columns[name] = pd.Series([value.decode() for value in values.tolist()], dtype=object)
+            columns[name] = pd.Series([value.decode(errors="replace") for value in values.tolist()], dtype=object)
         else:
             columns[name] = list(values) if values.ndim > 1 else values
     return pd.DataFrame(columns)
@@ -65,15 +65,17 @@ def set_root(file: h5py.File, default: str, record: Mapping[str, Any]) -> None:
 
 
 def describe_flux(data: h5py.Dataset, errors: h5py.Dataset, interpretation: str) -> None:
-    """Set the attributes of a flux dataset and its sigmas."""
-    set_attributes(data, {"units": FLUX_UNIT, "interpretation": interpretation, "mime-type": interpretation})
-    set_attributes(errors, {"units": FLUX_UNIT, "interpretation": interpretation, "long_name": "sigma"})
+    """Set the attributes of a flux dataset and its sigmas; a viewer labels its axes with ``long_name`` alone."""
+    set_attributes(data, {"long_name": f"flux ({FLUX_UNIT})", "mime-type": interpretation})
+    set_attributes(errors, {"long_name": f"sigma ({FLUX_UNIT})"})
+    for dataset in (data, errors):
+        set_attributes(dataset, {"units": FLUX_UNIT, "interpretation": interpretation})
 
 
 def write_wavelengths(group: h5py.Group, wavelengths: np.ndarray) -> None:
     """Write the axis ``wl`` of a group of spectra, float32 as in the public cube."""
     axis = group.create_dataset("wl", data=wavelengths.astype(np.float32))
-    set_attributes(axis, {"units": "Angstrom", "long_name": "vacuum wavelength"})
+    set_attributes(axis, {"units": "Angstrom", "long_name": "vacuum wavelength (Angstrom)"})
 
 
 def read_provenance(file: h5py.File) -> dict[str, Any]:

@@ -17,9 +17,15 @@ SPARSE: Final = "semi_sparse_cube"
 IMAGE_TABLE: Final = f"{SPARSE}/0/images/image_table"
 SPECTRUM_TABLE: Final = f"{SPARSE}/0/spectra/spectrum_table"
 COVERAGE: Final = f"{SPARSE}/coverage"
+WINDOWS: Final = f"{SPARSE}/windows"
+WINDOW_TABLE: Final = f"{WINDOWS}/table"
 DENSE: Final = "dense_cube"
 TARGETS: Final = f"{DENSE}/targets"
 TARGET_SPECTRA: Final = f"{DENSE}/target_spectra"
+
+FLUX_FACTOR: Final = "flux_factor"
+SIGMA_FACTOR: Final = "sigma_factor"
+"""Attributes of a group whose arrays lie in an existing cube: what they are multiplied by to be in our units."""
 
 METADATA_DTYPE: Final = {
     "images": np.dtype([("path", "S256"), ("header", "S4096")]),
@@ -84,6 +90,9 @@ SPECTRUM_TABLE_DTYPE: Final = np.dtype(
         ("objid", "<i8"),
     ]
 )
+
+WINDOW_DTYPE: Final = np.dtype([("spectrum", "<i8"), ("frame", "<i8"), ("x_min", "<i4"), ("y_min", "<i4")])
+"""A native window of mode ``targets``: rows of the two tables, and its first row and column in the frame."""
 
 
 def images_group(zoom: int) -> str:

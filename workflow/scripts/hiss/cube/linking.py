@@ -6,15 +6,12 @@ from typing import Final
 import numpy as np
 
 from hiss.bands import BAND_INDEX, BANDS, CUTOUT_SIZE
-from hiss.cube.index import frames_around
 from hiss.cube.layout import REFERENCE_DTYPE, cutout_size
+from hiss.cube.neighbours import Neighbours
 from hiss.cube.wcs import sky_to_pixel
 
 BATCH: Final = 1024
 """Positions linked, and rows of references made, at a time: 40 epochs are 160 kB a position."""
-
-MOST_TURNED_DEG: Final = 0.5
-"""Epochs turned against each other by less are stacked: a quarter of a pixel at the edge of a cutout."""
 
 NO_FRAME: Final = 0
 NOT_WHOLE: Final = 1
@@ -44,14 +41,13 @@ class Links:
 
     @property
     def width(self) -> int:
-        """Largest number of cutouts of a position, at least 1."""
-        return max(int(np.bincount(self.position).max(initial=0)), 1)
+        """Largest number of cutouts of a position."""
+        return int(np.bincount(self.position).max(initial=0))
 
-    def part(self, first: int, last: int) -> "Links":
-        """Return the links of a range of positions, numbered from 0."""
-        rows = slice(*np.searchsorted(self.position, [first, last]))
-        columns = (self.frame[rows], self.column[rows], self.row[rows], self.coverage[first:last])
-        return Links(self.position[rows] - first, *columns)
+    def only(self, kept: np.ndarray) -> "Links":
+        """Return those of the cutouts, (n_links,) bool, with the coverage as it is."""
+        position, frame, column, row = (part[kept] for part in (self.position, self.frame, self.column, self.row))
+        return Links(position, frame, column, row, self.coverage)
 
 
 def window_start(pixel: np.ndarray, zoom: int, length: np.ndarray | int) -> np.ndarray:
@@ -71,81 +67,111 @@ def window_start(pixel: np.ndarray, zoom: int, length: np.ndarray | int) -> np.n
     """
     size = cutout_size(zoom)
     at_zoom = (pixel + 0.5) / 2**zoom - 0.5
-    start = np.floor(at_zoom - size / 2 + 1).astype(np.int64)
+    start = _first(at_zoom, size).astype(np.int64)
     return start if zoom == 0 else np.clip(start, 0, (np.asarray(length) >> zoom) - size)
 
 
-def link_cutouts(
-    index: np.ndarray,
-    wcs: np.ndarray,
-    band: np.ndarray,
-    tai: np.ndarray,
-    ra: np.ndarray,
-    dec: np.ndarray,
-    radius_arcmin: float,
-) -> Links:
-    """Return every whole 64 x 64 native cutout around each position, in every frame and band that covers it.
+def _first(pixel: np.ndarray, size: int) -> np.ndarray:
+    return np.asarray(np.floor(pixel - size / 2 + 1))
+
+
+class Linker:
+    """Finds the whole cutouts around positions among the frames of a sparse cube.
 
     Parameters
     ----------
-    index
-        Index of the frames.
-    wcs, band, tai
-        (n_frames,) WCS records at zoom 0, band numbers 0 to 4, and times [s].
+    images
+        (n_frames,) ``image_table``: `band tai ra dec` are used.
+    wcs
+        (n_frames,) WCS records at zoom 0.
+    radius_arcmin
+        Frames whose centre is farther from a position are not looked at.
+    """
+
+    def __init__(self, images: np.ndarray, wcs: np.ndarray, radius_arcmin: float) -> None:
+        self._band = np.array([BAND_INDEX[name.decode()] for name in images["band"]], dtype=np.int64)
+        self._tai, self._wcs, self._radius = images["tai"], wcs, radius_arcmin
+        self._near = Neighbours(images["ra"], images["dec"])
+
+    def __call__(self, ra: np.ndarray, dec: np.ndarray) -> Links:
+        """Return every whole 64 x 64 native cutout around each position, in every frame and band that covers it.
+
+        Every pair of a position with a frame around it is in memory at once: ask for `BATCH` positions at a time.
+
+        Parameters
+        ----------
+        ra, dec
+            (n,) positions [deg].
+        """
+        position, frame = self._near.within(ra, dec, self._radius / 60)
+        column, row, inside, whole = place_cutouts(self._wcs[frame], ra[position], dec[position])
+        position, frame, column, row, whole = (part[inside] for part in (position, frame, column, row, whole))
+        band = self._band[frame]
+        coverage = np.full((len(ra), len(BANDS)), NO_FRAME, dtype=np.int8)
+        np.maximum.at(coverage, (position, band), np.where(whole, WHOLE, NOT_WHOLE).astype(np.int8))
+        order = np.lexsort((frame, self._tai[frame], band, position))
+        order = order[whole[order]]
+        return Links(position[order], frame[order], column[order], row[order], coverage)
+
+
+def place_cutouts(wcs: np.ndarray, ra: np.ndarray, dec: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Return where positions lie in frames, whether inside, and whether the whole native cutout around them does.
+
+    Parameters
+    ----------
+    wcs
+        WCS records at zoom 0, of one shape with the positions, or one for all.
     ra, dec
         (n,) positions [deg].
+
+    Returns
+    -------
+    Columns and rows, (n,) float64, counted from 0; inside and whole, (n,) bool.
     """
-    parts = [
-        _link_batch(index, wcs, band, tai, ra[first : first + BATCH], dec[first : first + BATCH], radius_arcmin)
-        for first in range(0, max(len(ra), 1), BATCH)
-    ]
-    position = [part.position + number * BATCH for number, part in enumerate(parts)]
-    others = ([getattr(part, name) for part in parts] for name in ("frame", "column", "row", "coverage"))
-    return Links(*(np.concatenate(columns) for columns in (position, *others)))
+    column, row = sky_to_pixel(wcs, ra, dec)
+    inside, whole = np.ones(len(column), dtype=bool), np.ones(len(column), dtype=bool)
+    with np.errstate(invalid="ignore"):  # NaN: on the other side of the sky
+        for pixel, length in ((column, wcs["NAXIS1"]), (row, wcs["NAXIS2"])):
+            inside &= (pixel >= -0.5) & (pixel < length - 0.5)
+            start = _first(pixel, CUTOUT_SIZE)
+            whole &= (start >= 0) & (start + CUTOUT_SIZE <= length)
+    return column, row, inside, whole
 
 
-def _link_batch(
-    index: np.ndarray,
-    wcs: np.ndarray,
-    band: np.ndarray,
-    tai: np.ndarray,
-    ra: np.ndarray,
-    dec: np.ndarray,
-    radius_arcmin: float,
-) -> Links:
-    """Link a few positions: every pair with a frame around them is in memory at once."""
-    position, frame = frames_around(index, ra, dec, radius_arcmin)
-    of_pair = wcs[frame]
-    column, row = sky_to_pixel(of_pair, ra[position], dec[position])
-    inside = _within(column, of_pair["NAXIS1"]) & _within(row, of_pair["NAXIS2"])
-    position, frame, of_pair = position[inside], frame[inside], of_pair[inside]
-    column, row = column[inside], row[inside]
-    whole = np.ones(len(frame), dtype=bool)
-    for pixel, axis in ((column, "NAXIS1"), (row, "NAXIS2")):
-        start = window_start(pixel, 0, of_pair[axis])
-        whole &= (start >= 0) & (start + CUTOUT_SIZE <= of_pair[axis])
-    coverage = np.full((len(ra), len(BANDS)), NO_FRAME, dtype=np.int8)
-    np.maximum.at(coverage, (position, band[frame]), np.where(whole, WHOLE, NOT_WHOLE).astype(np.int8))
-    order = np.lexsort((frame, tai[frame], band[frame], position))
-    order = order[whole[order]]
-    return Links(position[order], frame[order], column[order], row[order], coverage)
-
-
-def _within(pixel: np.ndarray, length: np.ndarray) -> np.ndarray:
-    return (pixel >= -0.5) & (pixel < length - 0.5)
-
-
-def reference_table(links: Links, wcs: np.ndarray, width: int, ds_path: str, zoom: int) -> np.ndarray:
-    """Return references to the cutouts' slices at a zoom, a row a position, padded with empty ones.
+def frame_windows(links: Links, wcs: np.ndarray, zoom: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the first row and column of each cutout in its frame at a zoom, (n_links,) int64 each.
 
     Parameters
     ----------
     wcs
         (n_frames,) WCS records at zoom 0.
+    """
+    rows, columns = (wcs[axis][links.frame] for axis in ("NAXIS2", "NAXIS1"))
+    return window_start(links.row, zoom, rows), window_start(links.column, zoom, columns)
+
+
+def reference_table(
+    links: Links,
+    width: int,
+    ds_path: str,
+    slices: np.ndarray,
+    starts: tuple[np.ndarray | int, np.ndarray | int],
+    size: int,
+) -> np.ndarray:
+    """Return references to the cutouts' slices of a dataset, a row a position, padded with empty ones.
+
+    Parameters
+    ----------
     width
         References a row, at least as many as a position has.
     ds_path
         Dataset the references point into.
+    slices
+        (n_links,) row of that dataset.
+    starts
+        First row and column of each window in its slice.
+    size
+        Side of the windows; 0 for references to a table, which has none.
 
     Returns
     -------
@@ -155,10 +181,9 @@ def reference_table(links: Links, wcs: np.ndarray, width: int, ds_path: str, zoo
     table = np.zeros((len(links.coverage), width), REFERENCE_DTYPE)
     place = np.arange(len(links.position)) - (np.cumsum(count) - count)[links.position]
     record = np.zeros(len(links.position), REFERENCE_DTYPE)
-    record["ds_path"], record["ds_slice_idx"] = ds_path.encode(), links.frame
-    for name, pixel, axis in (("x", links.row, "NAXIS2"), ("y", links.column, "NAXIS1")):
-        start = window_start(pixel, zoom, wcs[axis][links.frame])
-        record[f"{name}_min"], record[f"{name}_max"] = start, start + cutout_size(zoom)
+    record["ds_path"], record["ds_slice_idx"] = ds_path.encode(), slices
+    for name, start in zip("xy", starts, strict=True):
+        record[f"{name}_min"], record[f"{name}_max"] = start, np.add(start, size)
     table[links.position, place] = record
     return table
 
@@ -170,49 +195,6 @@ def redirected(references: np.ndarray, ds_path: str, windows: bool) -> np.ndarra
     for edge in () if windows else ("x_min", "x_max", "y_min", "y_max"):
         references[edge] = 0
     return references
-
-
-def independent_references(references: np.ndarray, exposure: np.ndarray) -> np.ndarray:
-    """Return a row's references without the empty ones and without the same photons twice, in their order.
-
-    Neighbouring fields of a run overlap by 128 rows that were read from the chip once: a stack of both would
-    think itself sqrt(2) better than it is.
-
-    Parameters
-    ----------
-    references
-        (width,) records of dtype ``REFERENCE_DTYPE``.
-    exposure
-        (n_frames,) number of the run, camcol and band of each frame.
-    """
-    references = references[references["ds_path"] != b""]
-    _, first = np.unique(exposure[references["ds_slice_idx"]], return_index=True)
-    return references[np.sort(first)]
-
-
-def aligned(band: np.ndarray, north: np.ndarray) -> np.ndarray:
-    """Return which cutouts of a target show the sky in one orientation, (n,) bool.
-
-    Cutouts are stacked pixel by pixel, unturned. Those turned by less than `MOST_TURNED_DEG` from the first in
-    r are kept; of a band that has none, those that are like its own first.
-
-    Parameters
-    ----------
-    band
-        (n,) band numbers, earliest cutout of a band first.
-    north
-        (n,) direction of north in the cutouts' pixels [deg].
-    """
-    kept = np.zeros(len(band), dtype=bool)
-    in_r = np.flatnonzero(band == BAND_INDEX["r"])
-    for number in np.unique(band):
-        mine = np.flatnonzero(band == number)
-        for first in (*in_r[:1], mine[0]):
-            turned = np.abs((north[mine] - north[first] + 180) % 360 - 180)
-            if (turned < MOST_TURNED_DEG).any():
-                kept[mine[turned < MOST_TURNED_DEG]] = True
-                break
-    return kept
 
 
 def reject_reason(coverage: np.ndarray) -> str | None:

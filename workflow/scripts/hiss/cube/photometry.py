@@ -46,8 +46,6 @@ _DARK_VARIANCE_FROM: Final = {
     (5, "z"): (1500, 2.1025),
 }
 
-_ROWS: Final = 64  # rows calibrated at a time: they stay in the processor's cache
-
 
 def gain(camcol: int, run: int, band: str) -> float:
     """Return the camera's gain [electrons per count]."""
@@ -148,42 +146,54 @@ def background_sigma(
     return float(np.sqrt(variance.mean()))
 
 
-def calibrate_frame(frame: Frame, fiber_arcsec: float | None) -> tuple[np.ndarray, np.ndarray, float]:
-    """Return flux, sigma and the background's sigma of a frame, all in 1e-17 erg s-1 cm-2 Angstrom-1.
+class Calibration:
+    """From a frame's nanomaggies to flux and sigma in 1e-17 erg s-1 cm-2 Angstrom-1, of any block of its pixels.
+
+    A block is made of the same operations as the whole: the same pixel gets the same bits.
 
     Parameters
     ----------
     fiber_arcsec
         Diameter of the aperture that a pixel's flux is scaled to; None: not scaled.
 
-    Returns
-    -------
-    (1489, 2048) float32 twice, NaN in both where nothing was measured, and a positive number.
+    Attributes
+    ----------
+    background
+        Sigma of the background.
 
     Raises
     ------
     BadInput
         The background's sigma is not a positive number: a stack could not weigh the frame.
     """
-    factor = np.float32(flux_per_nanomaggy(frame.band, fiber_arcsec))
-    noise = (
-        gain(frame.camcol, frame.run, frame.band),
-        dark_variance(frame.camcol, frame.run, frame.band),
-    )
-    flux = np.empty(frame.image.shape, np.float32)
-    sigma = np.empty_like(flux)
-    with np.errstate(invalid="ignore", over="ignore"):  # a pixel that is not finite stays so, and is set to NaN
-        for first in range(0, len(flux), _ROWS):
-            rows = slice(first, first + _ROWS)
-            sky = interpolate_sky(frame.sky, frame.x_interp, frame.y_interp[rows])
-            block = image_sigma(frame.image[rows], frame.calibration, sky, *noise)
-            np.multiply(block, factor, out=sigma[rows])
-            np.multiply(frame.image[rows], factor, out=flux[rows])
-        measured = all(np.isfinite(part.sum(dtype=np.float64)) for part in (flux, sigma))
-        background = background_sigma(frame.calibration, frame.sky, frame.x_interp, frame.y_interp, *noise)
-    if not measured:
-        missing = ~(np.isfinite(flux) & np.isfinite(sigma))
-        flux[missing] = sigma[missing] = np.nan
-    if not 0 < background < math.inf:
-        raise BadInput(f"{frame.path}: the background's sigma is {background:g}, not positive; fetch the file again")
-    return flux, sigma, background * float(factor)
+
+    def __init__(self, frame: Frame, fiber_arcsec: float | None) -> None:
+        self._frame = frame
+        self._factor = np.float32(flux_per_nanomaggy(frame.band, fiber_arcsec))
+        self._noise = gain(frame.camcol, frame.run, frame.band), dark_variance(frame.camcol, frame.run, frame.band)
+        with np.errstate(invalid="ignore", over="ignore"):
+            background = background_sigma(frame.calibration, frame.sky, frame.x_interp, frame.y_interp, *self._noise)
+        if not 0 < background < math.inf:
+            raise BadInput(
+                f"{frame.path}: the background's sigma is {background:g}, not positive; fetch the file again"
+            )
+        self.background = background * float(self._factor)
+
+    def block(self, rows: slice, columns: slice, flux: np.ndarray, sigma: np.ndarray) -> None:
+        """Write flux and sigma of a block of pixels, NaN in both where nothing was measured.
+
+        Parameters
+        ----------
+        flux, sigma
+            Where to, float32 of the block's shape.
+        """
+        frame = self._frame
+        image = np.asarray(frame.image[rows, columns], np.float32)
+        sky = interpolate_sky(frame.sky, frame.x_interp[columns], frame.y_interp[rows])
+        with np.errstate(invalid="ignore", over="ignore"):  # a pixel that is not finite is set to NaN
+            np.multiply(image_sigma(image, frame.calibration[columns], sky, *self._noise), self._factor, out=sigma)
+            np.multiply(image, self._factor, out=flux)
+            measured = all(np.isfinite(part.sum()) for part in (flux, sigma))  # an overflow only costs a closer look
+        if not measured:
+            missing = ~(np.isfinite(flux) & np.isfinite(sigma))
+            flux[missing] = sigma[missing] = np.nan

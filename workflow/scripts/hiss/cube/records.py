@@ -36,7 +36,7 @@ def observation_time(frame: Frame) -> float:
 def image_row(frame: Frame, path: str, wcs: np.ndarray, background_sigma: float) -> np.ndarray:
     """Return a frame's row of ``image_table``, one record."""
     row = np.zeros((), IMAGE_TABLE_DTYPE)
-    row["path"], row["band"] = path.encode(), frame.band.encode()
+    row["path"], row["band"] = _path(path), frame.band.encode()
     row["run"], row["camcol"], row["field"] = frame.run, frame.camcol, frame.field
     row["tai"] = observation_time(frame)
     row["ra"], row["dec"] = frame_center(wcs)
@@ -47,8 +47,10 @@ def image_row(frame: Frame, path: str, wcs: np.ndarray, background_sigma: float)
 def spectrum_row(spectrum: Spectrum, path: str) -> np.ndarray:
     """Return a spectrum's row of ``spectrum_table``, one record."""
     row = np.zeros((), SPECTRUM_TABLE_DTYPE)
-    row["path"] = path.encode()
-    row["class"], row["subclass"] = spectrum.class_.encode(), spectrum.subclass.encode()
+    row["path"] = _path(path)
+    for name, value in (("class", spectrum.class_), ("subclass", spectrum.subclass)):
+        room = SPECTRUM_TABLE_DTYPE[name].itemsize
+        row[name] = value.encode()[:room].decode(errors="ignore").encode()  # whole characters
     row["ra"], row["dec"] = spectrum.ra % 360, spectrum.dec
     for name in ("plate", "mjd", "fiber", "z", "zwarning", "tai", "fiber_arcsec", "sn_median", "objid"):
         row[name] = getattr(spectrum, name)
@@ -64,13 +66,33 @@ def metadata_row(kind: str, path: str, header: Mapping[str, Any]) -> np.ndarray:
     ----------
     kind
         ``images`` or ``spectra``.
+
+    Raises
+    ------
+    BadInput
+        The path is longer than what is kept of it.
     """
     dtype = METADATA_DTYPE[kind]
     room = dtype["header"].itemsize
-    text = json.dumps(header).encode()
+    text = json.dumps(header)
     if len(text) > room:
-        cards = dict(header)
-        while len(text) > room:
-            cards.popitem()
-            text = json.dumps({**cards, "TRUNCATED": True}).encode()
-    return np.array((path.encode(), text), dtype)
+        cards: dict[str, Any] = {}
+        size = len(json.dumps({"TRUNCATED": True}))
+        for name, value in header.items():
+            size += len(json.dumps({name: value}))  # its braces are as long as the comma between two cards
+            if size > room:
+                break
+            cards[name] = value
+        text = json.dumps({**cards, "TRUNCATED": True})
+    return np.array((_path(path), text.encode()), dtype)
+
+
+def _path(path: str) -> bytes:
+    """Give a path as it is stored; a longer one would be cut, and lead to another file or to none."""
+    stored, room = path.encode(), IMAGE_TABLE_DTYPE["path"].itemsize
+    if len(stored) > room:
+        raise BadInput(
+            f"{path}: its path below the raw folder has {len(stored)} bytes and {room} are kept; "
+            "shorten its folders' names"
+        )
+    return stored

@@ -17,6 +17,10 @@ def reject_table(rows: Iterable[tuple[str, str, str, str]]) -> pd.DataFrame:
 
 
 def merge_rejects(parts: Iterable[Path | str]) -> pd.DataFrame:
-    """Return the rejects of several stages as one table, sorted by kind and path."""
+    """Return the rejects of several stages and shards as one table, sorted by kind and path.
+
+    A frame at the border of two shards is set aside by both, and listed once.
+    """
     table = pd.concat([read_table(part) for part in parts], ignore_index=True)[COLUMNS]
+    table = table.drop_duplicates(["stage", "kind", "path"])
     return table.sort_values(["kind", "path"], kind="stable", ignore_index=True)

@@ -1,7 +1,6 @@
 """The serial end of the sparse cube's build: holes closed, index, tables and attributes written."""
 
-from collections.abc import Callable, Collection, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any, Final
 
 import h5py
@@ -10,7 +9,9 @@ import pandas as pd
 
 from hiss.bands import BAND_INDEX, BAND_WAVELENGTH, N_ZOOMS
 from hiss.cube.hdf5 import describe_flux, set_attributes, set_root, to_records, to_table, write_wavelengths
+from hiss.cube.holes import Holes
 from hiss.cube.index import image_index, spectrum_index
+from hiss.cube.intact import seal
 from hiss.cube.layout import (
     IMAGE_TABLE,
     IMAGES_METADATA,
@@ -24,60 +25,41 @@ from hiss.cube.layout import (
     spectra_group,
 )
 from hiss.cube.rebin import bin_centers
+from hiss.cube.sparse_frames import TABLES as FRAME_TABLES
 from hiss.cube.zoom import zoom_wcs
-from hiss.sdss.catalogue import KEY, SFR_COLUMNS, join_sfr, read_sfr_catalogue
+from hiss.sdss.catalogue import KEY, SFR_COLUMNS, join_sfr
 
 _BATCH: Final = 2**16  # rows of the catalogue written at once
 
 
-def closed_holes(n: int, holes: Collection[int]) -> list[tuple[int, int]]:
-    """Return the moves ``(from, to)`` that close holes among n rows: the last good row goes to the first hole."""
-    kept = n - len(holes)
-    free = sorted(row for row in holes if row < kept)
-    movers = [row for row in range(n - 1, kept - 1, -1) if row not in holes]
-    return list(zip(movers, free, strict=True))
-
-
 def finish_sparse(
-    file: h5py.File,
-    bad: Mapping[str, Mapping[int, str]],
-    gal_info: Path | str,
-    gal_totsfr: Path | str,
-    record: Mapping[str, Any],
+    file: h5py.File, picture: str, frame_holes: Holes, catalogue: pd.DataFrame, record: Mapping[str, Any]
 ) -> None:
     """Turn the rows that the ranks wrote into a cube.
 
     Parameters
     ----------
     file
-        Open for reading and writing by this process alone.
-    bad
-        Rows that were not written, of ``images`` and ``spectra``.
+        Open for reading and writing by this process alone; its arrays and its spectra have no holes.
+    picture
+        Group that a viewer opens first.
+    frame_holes
+        Rows of the tables of frames that were not written.
     record
         Provenance.
     """
-    _close_holes(file, images_group, bad["images"])
-    _close_holes(file, spectra_group, bad["spectra"])
+    frame_holes.close_in(file[name] for name in FRAME_TABLES)
     _finish_images(file)
     _finish_spectra(file)
-    _write_star_formation_rates(file, gal_info, gal_totsfr)
+    write_star_formation_rates(file, catalogue)
     set_root(file, f"/{SPARSE}", record)
-    set_attributes(file[SPARSE], {"NX_class": "NXentry", "default": f"/{images_group(0)}"})
+    set_attributes(file[SPARSE], {"NX_class": "NXentry", "default": f"/{picture}"})
     for zoom in ZOOMS:
-        set_attributes(file[f"{SPARSE}/{zoom}"], {"NX_class": "NXcollection", "default": f"/{images_group(zoom)}"})
+        default = images_group(zoom) if "data" in file[images_group(zoom)] else spectra_group(zoom)
+        set_attributes(file[f"{SPARSE}/{zoom}"], {"NX_class": "NXcollection", "default": f"/{default}"})
     file.attrs["image_count"] = np.int64(len(file[IMAGE_TABLE]))
     file.attrs["spectrum_count"] = np.int64(len(file[SPECTRUM_TABLE]))
-
-
-def _close_holes(file: h5py.File, group: Callable[[int], str], bad: Mapping[int, str]) -> None:
-    if not bad:
-        return
-    datasets = [dataset for zoom in ZOOMS for dataset in file[group(zoom)].values()]
-    moves = closed_holes(len(datasets[0]), bad.keys())
-    for dataset in datasets:
-        for source, hole in moves:
-            dataset[hole] = dataset[source]
-        dataset.resize(len(dataset) - len(bad), axis=0)
+    seal(file)
 
 
 def _finish_images(file: h5py.File) -> None:
@@ -90,11 +72,12 @@ def _finish_images(file: h5py.File) -> None:
     )
     native = file[f"{images_group(0)}/wcs"][:]
     for zoom in ZOOMS:
-        group = file[images_group(zoom)]
+        group = file.require_group(images_group(zoom))
         if zoom > 0:
             group.create_dataset("wcs", data=zoom_wcs(native, zoom))
         _finish_group(file, group, images_group(0), index, IMAGE_TABLE, IMAGES_METADATA)
-        group["data"].attrs["wcs_ds_ref"] = group["wcs"].ref
+        if "data" in group:
+            group["data"].attrs["wcs_ds_ref"] = group["wcs"].ref
 
 
 def _finish_spectra(file: h5py.File) -> None:
@@ -122,14 +105,17 @@ def _finish_group(
     else:
         for name in ("db_index", "metadata", leaf):
             group[name] = file[f"{native}/{name}"]
+    if "data" not in group:
+        set_attributes(group, {"NX_class": "NXcollection"})
+        return
     set_attributes(group, {"NX_class": "NXdata", "signal": "data"})
     describe_flux(group["data"], group["errors"], leaf.removesuffix("_table"))
     for name, other in (("error", "errors"), ("metadata", "metadata"), ("index", "db_index")):
         group["data"].attrs[f"{name}_ds_ref"] = group[other].ref
 
 
-def _write_star_formation_rates(file: h5py.File, gal_info: Path | str, gal_totsfr: Path | str) -> None:
-    catalogue = read_sfr_catalogue(gal_info, gal_totsfr)
+def write_star_formation_rates(file: h5py.File, catalogue: pd.DataFrame) -> None:
+    """Write the SFR catalogue, and its rows joined with the spectra of the file's ``spectrum_table``."""
     rates = _write_in_batches(file, STAR_FORMATION_RATES, catalogue)
     spectra = to_table(file[SPECTRUM_TABLE].fields(["path", *KEY])[:])
     joined = join_sfr(spectra, catalogue)

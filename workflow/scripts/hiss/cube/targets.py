@@ -8,32 +8,44 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
+from hiss.cube.neighbours import chord, unit_vectors
 from hiss.sdss.labels import is_label
 
 
 @dataclass(frozen=True)
-class Target:
-    """One object.
+class TargetRows:
+    """Objects in order, and the spectra of each, as arrays.
 
     Attributes
     ----------
     label
-        Row of the spectrum that gives position, label and fibre size.
-    spectra
-        Rows of all its spectra, increasing.
+        (n_targets,) row of the spectrum that gives position, label and fibre size, int64.
+    target
+        (n_spectra,) number of the target of each spectrum below, increasing, int64.
+    spectrum
+        (n_spectra,) row of the spectrum; those of a target together, increasing.
     stacked
-        Of those, whether each is in the stack: only spectra of the label's fibre size are.
+        (n_spectra,) whether it is in its target's stack, bool.
     """
 
-    label: int
-    spectra: np.ndarray
+    label: np.ndarray
+    target: np.ndarray
+    spectrum: np.ndarray
     stacked: np.ndarray
 
+    def __len__(self) -> int:
+        return len(self.label)
 
-def unit_vectors(ra: np.ndarray, dec: np.ndarray) -> np.ndarray:
-    """Return the directions of positions [deg] as (n, 3) float64."""
-    ra, dec = np.radians(ra), np.radians(dec)
-    return np.stack([np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)], axis=-1)
+    def only(self, kept: np.ndarray) -> "TargetRows":
+        """Return some of the targets, (n_targets,) bool, numbered from 0."""
+        number = np.cumsum(kept) - 1
+        mine = kept[self.target]
+        return TargetRows(self.label[kept], number[self.target[mine]], self.spectrum[mine], self.stacked[mine])
+
+    def alone(self, refused: np.ndarray) -> "TargetRows":
+        """Return these targets; of those refused, (n_targets,) bool, the label's spectrum alone is stacked."""
+        kept = ~refused[self.target] | (self.spectrum == self.label[self.target])
+        return TargetRows(self.label, self.target, self.spectrum, self.stacked & kept)
 
 
 def match_targets(spectra: pd.DataFrame, radius_arcsec: float) -> np.ndarray:
@@ -55,9 +67,8 @@ def match_targets(spectra: pd.DataFrame, radius_arcsec: float) -> np.ndarray:
     if n == 0:
         return np.empty(0, np.int64)
     objid = spectra["objid"].to_numpy(np.int64)
-    chord = 2 * np.sin(np.radians(radius_arcsec / 3600) / 2) * (1 + 1e-9)
     tree = cKDTree(unit_vectors(spectra["ra"].to_numpy(np.float64), spectra["dec"].to_numpy(np.float64)))
-    close = tree.query_pairs(chord, output_type="ndarray")
+    close = tree.query_pairs(chord(radius_arcsec / 3600), output_type="ndarray")
     order = np.argsort(objid, kind="stable")
     same = (objid[order][1:] == objid[order][:-1]) & (objid[order][1:] != 0)
     first = np.concatenate([close[:, 0], order[:-1][same]])
@@ -68,7 +79,7 @@ def match_targets(spectra: pd.DataFrame, radius_arcsec: float) -> np.ndarray:
     return np.argsort(np.argsort(earliest))[group].astype(np.int64)
 
 
-def find_targets(spectra: pd.DataFrame, radius_arcsec: float) -> list[Target]:
+def find_targets(spectra: pd.DataFrame, radius_arcsec: float, mix_fibers: bool = False) -> TargetRows:
     """Return the objects behind a table of spectra, in order of their first spectrum.
 
     Parameters
@@ -76,19 +87,53 @@ def find_targets(spectra: pd.DataFrame, radius_arcsec: float) -> list[Target]:
     spectra
         ``ra dec objid fiber_arcsec sn_median avg flag``, one row a spectrum. The label spectrum of an object is
         the one of highest S/N among those with an SFR and FLAG = 0, else among those with an SFR, else among all.
+    mix_fibers
+        Whether spectra of all fibre sizes are stacked, or only those of the label's.
     """
     group = match_targets(spectra, radius_arcsec)
-    if len(group) == 0:
-        return []
+    order = np.argsort(group, kind="stable")
+    target = group[order]
+    label = label_rows(group, spectra)
+    fiber = spectra["fiber_arcsec"].to_numpy(np.float64)
+    stacked = np.ones(len(order), dtype=bool) if mix_fibers else fiber[order] == fiber[label[target]]
+    return TargetRows(label, target, order, stacked)
+
+
+def label_rows(group: np.ndarray, spectra: pd.DataFrame) -> np.ndarray:
+    """Return the row of each object's label spectrum, (n_targets,) int64, in order of their numbers.
+
+    Parameters
+    ----------
+    group
+        (n,) number of each spectrum's object, from 0 without gaps.
+    spectra
+        ``sn_median avg flag``, a row each, see `find_targets`.
+    """
     labelled = is_label(spectra["avg"].to_numpy(np.float64))
     merit = labelled.astype(int) + (labelled & (spectra["flag"].to_numpy(np.float64) == 0))
     signal = np.nan_to_num(spectra["sn_median"].to_numpy(np.float64), nan=-np.inf)
-    fiber = spectra["fiber_arcsec"].to_numpy(np.float64)
-    members = np.split(np.argsort(group, kind="stable"), np.cumsum(np.bincount(group))[:-1])
-    return [_target(rows, merit, signal, fiber) for rows in members]
+    best_first = np.lexsort((-signal, -merit, group))  # of equals the first row comes first
+    return best_first[np.flatnonzero(np.diff(group[best_first], prepend=-1))]
 
 
-def _target(rows: np.ndarray, merit: np.ndarray, signal: np.ndarray, fiber: np.ndarray) -> Target:
-    candidates = rows[merit[rows] == merit[rows].max()]
-    label = int(candidates[np.argmax(signal[candidates])])
-    return Target(label, rows, fiber[rows] == fiber[label])
+def label_scatter(target_spectra: pd.DataFrame) -> tuple[float, int]:
+    """Return the scatter of AVG between spectra of one target, and how many differences it is made of.
+
+    Parameters
+    ----------
+    target_spectra
+        ``target_id`` and ``avg``, one row a spectrum, as in ``dense_cube/target_spectra``.
+
+    Returns
+    -------
+    Standard deviation [dex] of one label about its target's mean, sqrt(sum (avg - mean)^2 / sum (n - 1)): for pairs,
+    the scatter of their differences over sqrt 2. It is the noise floor of a prediction; NaN where no target has two
+    labels. The number is sum (n - 1).
+    """
+    labelled = target_spectra[is_label(target_spectra["avg"].to_numpy(np.float64))]
+    by_target = labelled.groupby("target_id")["avg"]
+    differences = int((by_target.size() - 1).sum())
+    if differences == 0:
+        return float("nan"), 0
+    deviations = labelled["avg"] - by_target.transform("mean")
+    return float(np.sqrt((deviations**2).sum() / differences)), differences

@@ -83,6 +83,15 @@ def north_angle(wcs: np.ndarray, ra: np.ndarray, dec: np.ndarray) -> np.ndarray:
     return np.asarray(np.degrees(np.arctan2((next_column - column) * step, (next_row - row) * step)))
 
 
+def handedness(wcs: np.ndarray) -> np.ndarray:
+    """Return 1 where east is counterclockwise from north in a frame's pixels, as in SDSS, and -1 where clockwise.
+
+    Frames of unlike handedness cannot be turned into each other. The shape is that of the records.
+    """
+    _, _, ra_x, ra_y, dec_x, dec_y = _celestial(wcs)
+    return np.asarray(np.where(ra_x * dec_y < ra_y * dec_x, 1, -1))
+
+
 def pixel_to_sky(wcs: np.ndarray, column: np.ndarray, row: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return RA in [0, 360) and Dec [deg] of pixels counted from 0; the inverse of `sky_to_pixel`."""
     ra0, dec0, ra_x, ra_y, dec_x, dec_y = _celestial(wcs)

@@ -3,6 +3,7 @@
 import numpy as np
 
 from hiss.bands import N_ZOOMS
+from hiss.cube.options import Missing
 
 
 def sum_blocks(array: np.ndarray) -> np.ndarray:
@@ -12,28 +13,48 @@ def sum_blocks(array: np.ndarray) -> np.ndarray:
     return pairs[..., 0::2] + pairs[..., 1::2]
 
 
-def zoom_images(flux: np.ndarray, sigma: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+def zoom_images(flux: np.ndarray, sigma: np.ndarray, missing: Missing = "any") -> list[tuple[np.ndarray, np.ndarray]]:
     """Return flux and sigma at every zoom: the mean of 2^k x 2^k native pixels, and its sigma.
 
     Parameters
     ----------
     flux, sigma
         (..., ny, nx) float32 at zoom 0, pixels independent of each other.
+    missing
+        ``any``: a block is NaN where any of its native pixels is. ``measured``: it is the mean of those that are
+        not, and NaN where all are.
 
     Returns
     -------
-    A pair for each zoom, (..., ny >> zoom, nx >> zoom); NaN where any native pixel of the block is.
+    A pair for each zoom, (..., ny >> zoom, nx >> zoom).
 
     Notes
     -----
     Sums of flux and of variance over the native pixels are carried from zoom to zoom, so that each mean and
     each sigma, sqrt(sum sigma^2) / n, is over native pixels; nothing is averaged twice.
     """
+    if missing == "measured":
+        return _zoom_measured(flux, sigma)
     zooms = [(flux, sigma)]
     total, variance = flux, np.square(sigma)
     for zoom in range(1, N_ZOOMS):
         total, variance = sum_blocks(total), sum_blocks(variance)
         share = np.float32(0.25**zoom)
+        zooms.append((total * share, np.sqrt(variance) * share))
+    return zooms
+
+
+def _zoom_measured(flux: np.ndarray, sigma: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Give the zooms whose blocks are means of the pixels that were measured, however few."""
+    measured = np.isfinite(flux) & np.isfinite(sigma)
+    if measured.all():
+        return zoom_images(flux, sigma)
+    zooms = [(flux, sigma)]
+    total, variance = np.where(measured, flux, np.float32(0)), np.square(np.where(measured, sigma, np.float32(0)))
+    count = measured.astype(np.float32)
+    for _ in range(1, N_ZOOMS):
+        total, variance, count = sum_blocks(total), sum_blocks(variance), sum_blocks(count)
+        share = np.divide(np.float32(1), count, out=np.full_like(count, np.nan), where=count > 0)
         zooms.append((total * share, np.sqrt(variance) * share))
     return zooms
 

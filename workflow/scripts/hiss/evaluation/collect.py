@@ -8,6 +8,7 @@ import pandas as pd
 
 from hiss.errors import HissError
 from hiss.files import read_json
+from hiss.names import split_settings
 from hiss.provenance import digest
 
 METRICS = ("r2", "mae", "rmse", "nmad")
@@ -41,11 +42,11 @@ def model_name(model: str) -> str:
 
 
 def parse_settings(folder: str) -> dict[str, Any]:
-    """Return the settings that a folder name such as ``learning_rate=0.1,max_depth=9`` tells.
+    """Return the settings that a folder name such as ``learning_rate=0.1+max_depth=9`` tells.
 
     Numbers come back as numbers, other values as strings, parts without ``=`` not at all.
     """
-    pairs = (part.split("=", 1) for part in folder.split(",") if "=" in part)
+    pairs = (part.split("=", 1) for part in split_settings(folder) if "=" in part)
     return {key: _number(value) for key, value in pairs}
 
 

@@ -40,7 +40,7 @@ class Data:
     """(n,) what is predicted (AVG, log10 of the SFR in M_sun/yr); NaN where it is not known."""
 
     sky_sigma: Floats | None = None
-    """(n, 5) sigma of each cutout's darkest pixel, its sky noise; None where no model asks for it."""
+    """(n, 5) sigma of each cutout's darkest pixel, its sky noise; NaN where unknown, None where no model asks."""
 
     @classmethod
     def from_arrays(
@@ -107,8 +107,12 @@ class Data:
 
 
 def sky_sigma_of(image_sigma: Floats) -> Floats:
-    """Return (n, 5), the least sigma of each cutout (n, 5, side, side): that of its darkest, emptiest pixel."""
-    return image_sigma.min(axis=(2, 3))
+    """Return (n, 5), the least sigma of each cutout (n, 5, side, side): that of its darkest, emptiest pixel.
+
+    NaN where no pixel's sigma is known, as in a cube adopted from a file without them.
+    """
+    least: Floats = np.fmin.reduce(np.fmin.reduce(image_sigma, axis=3), axis=2)
+    return least
 
 
 def feature_names(side: int, n_samples: int) -> list[str]:

@@ -12,6 +12,8 @@ from hiss.models.base import Data, Floats
 LINEAR_SCALE = 255.0
 """What the thesis divides by (3.4)."""
 
+_NORMAL = 1.4826  # standard deviation of a normal distribution over its median absolute deviation
+
 
 @dataclass(frozen=True)
 class ImageScaling:
@@ -46,7 +48,7 @@ class ImageScaling:
             raise HissError(f"images are scaled by asinh or linear, not {kind!r}")
         if data.sky_sigma is None:
             raise HissError("asinh scaling needs the sigma of the cutouts; give image_sigma")
-        scale = np.median(data.sky_sigma, axis=0).astype(np.float64)
+        scale = _sky_noise(data.sky_sigma, data.images)
         if not (np.isfinite(scale) & (scale > 0)).all():
             raise HissError(f"the sky noise of the training cutouts is {scale}; it must be positive in every band")
         unit = cls(kind, scale.tolist(), [0.0] * n_bands, [1.0] * n_bands)
@@ -67,6 +69,20 @@ class ImageScaling:
         scaled -= mean
         scaled /= std
         return scaled
+
+
+def _sky_noise(sky_sigma: Floats, images: Floats) -> NDArray[np.float64]:
+    """Give the noise of each band: the median of what is known or, where nothing is, the scatter of the pixels."""
+    noise = np.empty(sky_sigma.shape[1])
+    for band, sigma in enumerate(sky_sigma.T):
+        known = sigma[np.isfinite(sigma)]
+        if len(known):
+            noise[band] = np.median(known)
+            continue
+        pixels = images[:, band].reshape(len(images), -1)
+        deviation = np.abs(pixels - np.median(pixels, axis=1, keepdims=True))
+        noise[band] = _NORMAL * np.median(deviation)
+    return noise
 
 
 @dataclass(frozen=True)

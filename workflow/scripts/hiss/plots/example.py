@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from hiss.bands import BANDS, PIXEL_SCALE
 from hiss.cube.layout import ml_image_data, ml_image_group, ml_spectrum_data, ml_spectrum_group
+from hiss.cube.shard_sources import demand_sources
 from hiss.errors import HissError
 from hiss.plots.style import BLACK, FULL_WIDTH, SKY, VERMILION, plt
 from hiss.sample.arrays import load_rows
@@ -75,6 +76,7 @@ def example_of_cube(dense: Path | str, target: pd.Series) -> Example:
     """Read one target out of the dense cube, labelled or not."""
     row = int(target["target_id"])
     with h5py.File(dense, "r") as file:
+        demand_sources(file)
         wl = file[f"{ml_spectrum_group(0)}/wl"]
         return Example(
             target,

@@ -8,6 +8,7 @@ import pandas as pd
 
 from hiss.evaluation.collect import model_name, model_order
 from hiss.evaluation.summarise import better_single
+from hiss.names import split_settings
 
 MODALITY_PHRASE = {
     "photo": "the images alone",
@@ -73,7 +74,7 @@ def describe(row: Row) -> str:
 
 
 def _best(metrics: pd.DataFrame, best: Row) -> list[str]:
-    settings = str(best["settings"]).replace(",", ", ")
+    settings = ", ".join(split_settings(str(best["settings"])))
     sentences = [
         f"{describe(best)} ({settings}) has the lowest RMSE on the validation set. On the {int(best['n']):,} "
         f"test galaxies, which no choice has seen, its RMSE is {with_interval(best, 'rmse', ' dex')} "

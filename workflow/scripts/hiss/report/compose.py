@@ -15,6 +15,7 @@ _SKY = {
     "simulated": "The sky is simulated: its numbers test the workflow and say nothing about real galaxies.",
     "local": "The sky is a folder of raw SDSS files.",
     "archive": "The sky is a region of the public SDSS archive.",
+    "existing": "The cube is an existing one, made by the public HiSS-Cube; sigmas that it does not tell are unknown.",
 }
 
 
@@ -53,7 +54,7 @@ def compose(
     Parameters
     ----------
     config, sky
-        Name of the config file and kind of sky: simulated, local or archive.
+        Name of the config file and kind of sky: simulated, local, archive or existing.
     figures
         As `hiss.report.page.load_figures` returns them; those that have no place of their own come last.
     record

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from hiss.evaluation.collect import MODALITIES, model_name
+from hiss.names import split_settings
 from hiss.plots.style import MODALITY_LABEL
 
 THESIS_GAPS = {0: (12207, 34.69, 4620), 1: (12045, 18.11, 2310), 2: (11954, 9.68, 1155), 3: (11875, 5.46, 577)}
@@ -114,7 +115,7 @@ def short_names(runs: pd.DataFrame) -> dict[tuple[str, str], str]:
     """
     names = {}
     for model, group in runs[runs["modality"] != "late"].groupby("model"):
-        parts = {name: name.split(",") for name in group["settings"]}
+        parts = {name: split_settings(name) for name in group["settings"]}
         common = set.intersection(*map(set, parts.values()))
         for name, pieces in parts.items():
             own = [piece for piece in pieces if piece not in common]

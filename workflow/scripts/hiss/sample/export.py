@@ -18,10 +18,11 @@ from hiss.cube.layout import (
     ml_spectrum_data,
     ml_spectrum_group,
 )
+from hiss.cube.rows import blocks_of, row_size
+from hiss.cube.shard_sources import demand_sources
 from hiss.errors import HissError
 from hiss.files import atomic
 from hiss.progress import progress
-from hiss.sample.arrays import blocks_of
 from hiss.sdss.labels import is_label
 
 OBJECT_UNITS: Final = {
@@ -78,6 +79,7 @@ def export_zoom(dense: Path | str, zoom: int, out: Path | str, record: Mapping[s
     }
     with h5py.File(dense, "r") as cube, atomic(out) as temporary, h5py.File(temporary, "w") as file:
         check_band_order(cube[sources["images"]])
+        demand_sources(cube)
         for name, source in sources.items():
             _copy(cube[source], chosen, file, name, f"rows of {name}, zoom {zoom}")
         _write(file, "wl", _wavelengths(cube[f"{spectrum}/wl"]), "Angstrom")
@@ -94,7 +96,7 @@ def _copy(source: h5py.Dataset, chosen: np.ndarray, file: h5py.File, name: str, 
         )
     out = _create(file, name, (int(chosen.sum()), *source.shape[1:]), FLUX_UNIT)
     done = 0
-    blocks = list(blocks_of(len(chosen), 4 * int(np.prod(source.shape[1:]))))
+    blocks = list(blocks_of(len(chosen), row_size(source)))
     for start, stop in progress(blocks, len(blocks), f"blocks of {what}", show=len(blocks) > 1):
         mask = chosen[start:stop]
         if not mask.any():

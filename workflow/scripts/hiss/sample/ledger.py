@@ -1,6 +1,8 @@
 """The ledger: how many objects each step of the selection leaves (Table 2.1 of the thesis)."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -22,7 +24,14 @@ class _Step:
     note: str = ""
 
 
-def make_ledger(held: Holdings, targets: pd.DataFrame, passes: pd.DataFrame, n_final: int, policy: str) -> pd.DataFrame:
+def make_ledger(
+    held: Holdings,
+    targets: pd.DataFrame,
+    passes: pd.DataFrame,
+    n_final: int,
+    policy: str,
+    selection: Sequence[Mapping[str, Any]] = (),
+) -> pd.DataFrame:
     """Return the ledger, one row a step; each count is the one before less ``removed``.
 
     What is left and what is removed are counted apart, so that their agreement says something.
@@ -39,31 +48,43 @@ def make_ledger(held: Holdings, targets: pd.DataFrame, passes: pd.DataFrame, n_f
         Objects of the cleaned sample.
     policy
         ``reject`` or ``keep`` cutouts with more than one object.
+    selection
+        ``key step removed`` of each condition by which files were asked of an archive; empty for a folder of files.
 
     Raises
     ------
     HissError
         The steps do not add up.
     """
-    table = pd.DataFrame([vars(step) for step in _of_spectra(held, targets) + _of_objects(passes, policy, n_final)])
+    table = pd.DataFrame(
+        [vars(step) for step in _of_spectra(held, targets, selection) + _of_objects(passes, policy, n_final)]
+    )
     table = table[COLUMNS].astype({"thesis": "Int64"})
     check_ledger(table)
     return table
 
 
-def _of_spectra(held: Holdings, targets: pd.DataFrame) -> list[_Step]:
+def _of_spectra(held: Holdings, targets: pd.DataFrame, selection: Sequence[Mapping[str, Any]]) -> list[_Step]:
     avg = targets["avg"].to_numpy(dtype=float)
+    start = held.catalogue + held.unlisted
+    chosen: list[_Step] = []
+    for condition in selection:
+        left = (chosen[-1].count if chosen else start) - condition["removed"]
+        chosen.append(_Step(condition["step"], condition["key"], left, condition["removed"]))
+    left_out = sum(step.removed for step in chosen)
+    absent = "removed: spectra that the archive does not have" if chosen else "removed: rows without a file"
     return [
         _Step(
             "initial SDSS SFR catalogue",
             "catalogue",
-            held.catalogue + held.unlisted,
+            start,
             0,
             4_851_200,
             f"{held.catalogue:,} rows of the catalogue and {held.unlisted:,} spectra that it does not list; "
             "the thesis, too, counts spectra (of DR14) joined with it: MPA-JHU's DR7 has 927,552 rows",
         ),
-        _Step("spectrum here", "on_disk", held.spectra, held.absent, None, "removed: rows without a file"),
+        *chosen,
+        _Step("spectrum here", "on_disk", held.spectra, held.absent - left_out, None, absent),
         _Step(
             "spectrum readable, cutout whole in five bands",
             "in_cube",

@@ -1,1 +1,1 @@
-"""Raw SDSS files: readers, object identifiers, paths on the archive, manifest, catalogue."""
+"""Raw SDSS files: readers, object identifiers, manifest, catalogue, and the archive: selection, plan, fetch."""

@@ -1,112 +1,135 @@
-"""Where SDSS's public archive keeps the files of this workflow, and what a region of the sky asks of it."""
+"""Where SDSS's public archive keeps the files of this workflow: each path as below the archive's root."""
 
-from collections.abc import Mapping
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Final, Literal
 
-from hiss.bands import BANDS
 from hiss.errors import HissError
 from hiss.sdss.spectrum import FIRST_BOSS_PLATE
-
-STRIPE_82: Final = {"ra_min": 310.0, "ra_max": 60.0, "dec_min": -1.27, "dec_max": 1.27}
-"""The equatorial stripe that was imaged again and again [deg]; RA runs through 0."""
 
 SDSS_RUN2D: Final = ("26", "103", "104")
 """Reductions of the SDSS spectrographs: the legacy survey, SEGUE-1, SEGUE-2."""
 
-BOSS_RUN2D: Final = "v5_13_2"
-CATALOGUE_TABLES: Final = ("gal_info_dr7_v5_2.fit.gz", "gal_totsfr_dr7_v5_2.fits.gz")
+RERUN: Final = 301
+"""The reduction of the images from data release 8 on."""
 
-_FRAME_MB, _SPECTRUM_MB = 3.2, 0.18  # means of the real files: a frame bzip2ed, a spectrum without exposures
-
-
-def frame_path(run: int, camcol: int, field: int, band: str, rerun: int = 301) -> str:
-    """Return a frame's path below a data release's ``eboss`` folder."""
-    name = f"frame-{band}-{run:06d}-{camcol}-{field:04d}.fits.bz2"
-    return f"photoObj/frames/{rerun}/{run}/{camcol}/{name}"
+Kept = Literal["lite", "full"]
+"""A spectrum's file alone, or with the exposures it was made of (four times the bytes; the cube reads none of them)."""
 
 
-def spectrum_path(plate: int, mjd: int, fiber: int, run2d: str | None = None) -> str:
-    """Return a spectrum's path below a data release.
+@dataclass(frozen=True)
+class _Release:
+    """Where a data release keeps the survey's later half.
+
+    Attributes
+    ----------
+    survey
+        Folder of the images and of the BOSS spectra.
+    run2d
+        Reduction of the BOSS spectrographs.
+    full
+        Folder of their files with exposures, below ``spectra``.
+    resolve
+        Folder of the list of fields.
+    """
+
+    survey: str
+    run2d: str
+    full: str
+    resolve: str
+
+
+_RELEASES: Final = {
+    "dr17": _Release("eboss", "v5_13_2", "full/", "2013-07-29"),
+    "dr16": _Release("eboss", "v5_13_0", "full/", "2013-07-29"),
+    "dr12": _Release("boss", "v5_7_0", "", "2010-05-23"),
+}
+
+CATALOGUE_TABLES: Final = {
+    "dr7": {"gal_info": "gal_info_dr7_v5_2.fit.gz", "gal_totsfr": "gal_totsfr_dr7_v5_2.fits.gz"},
+    "dr8": {"gal_info": "galSpecInfo-dr8.fits", "gal_totsfr": "galSpecExtra-dr8.fits"},
+}
+"""File names of MPA-JHU's two tables, by release: of the spectra, and of their total SFR."""
+
+CATALOGUE_FOLDER: Final = "catalogue"
+"""Where they are kept, below the folder of raw files."""
+
+CATALOGUE_ROWS: Final = {"dr7": 927_552, "dr8": 1_843_200}
+"""Rows of these tables as they were published."""
+
+_CATALOGUE_FOLDERS: Final = {
+    "dr7": "https://wwwmpa.mpa-garching.mpg.de/SDSS/DR7/Data",
+    "dr8": "https://data.sdss.org/sas/dr8/common/sdss-spectro/redux",
+}
+
+
+def frame_path(release: str, run: int, camcol: int, field: int, band: str) -> str:
+    """Return a frame's path below the archive's root."""
+    folder = f"{release}/{_release(release).survey}/photoObj/frames/{RERUN}/{run}/{camcol}"
+    return f"{folder}/frame-{band}-{run:06d}-{camcol}-{field:04d}.fits.bz2"
+
+
+def spectrum_path(release: str, plate: int, mjd: int, fiber: int, run2d: str | None = None, kept: Kept = "full") -> str:
+    """Return a spectrum's path below the archive's root.
 
     Parameters
     ----------
     run2d
-        Reduction of a plate of the SDSS spectrographs, one of `SDSS_RUN2D`; the legacy survey's where it is
-        not given. Plates of the BOSS spectrographs are of `BOSS_RUN2D` unless another is given.
+        Reduction of its plate. Where it is not given, that of the legacy survey, or from the first BOSS plate on
+        the release's own.
+    kept
+        Which of the two files.
 
     Raises
     ------
     HissError
-        The reduction is not one of the SDSS spectrographs'.
+        The reduction of a plate of the SDSS spectrographs is none of `SDSS_RUN2D`.
     """
-    name = f"spec-{plate:04d}-{mjd}-{fiber:04d}.fits"
+    known = _release(release)
+    name = f"{plate:04d}/spec-{plate:04d}-{mjd}-{fiber:04d}.fits"
     if plate >= FIRST_BOSS_PLATE:
-        return f"eboss/spectro/redux/{run2d or BOSS_RUN2D}/spectra/full/{plate:04d}/{name}"
+        folder = "lite/" if kept == "lite" else known.full
+        return f"{release}/{known.survey}/spectro/redux/{run2d or known.run2d}/spectra/{folder}{name}"
     run2d = run2d or SDSS_RUN2D[0]
     if run2d not in SDSS_RUN2D:
         raise HissError(f"plate {plate}: run2d {run2d!r} is none of {', '.join(SDSS_RUN2D)}; correct it")
-    return f"sdss/spectro/redux/{run2d}/spectra/{plate:04d}/{name}"
+    return f"{release}/sdss/spectro/redux/{run2d}/spectra/{'lite/' if kept == 'lite' else ''}{name}"
 
 
-def frame_address(base_url: str, data_release: str, run: int, camcol: int, field: int, band: str) -> str:
-    """Return a frame's address in the archive."""
-    return f"{base_url.rstrip('/')}/{data_release}/eboss/{frame_path(run, camcol, field, band)}"
+def field_list_path(release: str) -> str:
+    """Return the path of the list of every field of the survey, below the archive's root."""
+    known = _release(release)
+    return f"{release}/{known.survey}/resolve/{known.resolve}/window_flist.fits"
 
 
-def spectrum_address(
-    base_url: str, data_release: str, plate: int, mjd: int, fiber: int, run2d: str | None = None
-) -> str:
-    """Return a spectrum's address in the archive."""
-    return f"{base_url.rstrip('/')}/{data_release}/{spectrum_path(plate, mjd, fiber, run2d)}"
+def plate_list_path(release: str) -> str:
+    """Return the path of the list of every plate and its reduction, below the archive's root."""
+    return f"{release}/sdss/spectro/redux/plates-{release}.fits"
 
 
-def catalogue_addresses(catalogue_url: str) -> list[str]:
-    """Return the addresses of gal_info and gal_totsfr."""
-    return [f"{catalogue_url.rstrip('/')}/{name}" for name in CATALOGUE_TABLES]
+SURVEY_LISTS: Final = {"field_list": field_list_path, "plate_list": plate_list_path}
+"""The survey's own lists, each with its path in a release."""
 
 
-def describe_selection(
-    region: str | Mapping[str, float],
-    data_release: str,
-    base_url: str,
-    catalogue_url: str,
-    max_objects: int | None = None,
-) -> list[str]:
-    """Return, in plain sentences, what an archive run would fetch.
+def catalogue_addresses(catalogue: str, folder: str | None = None) -> dict[str, str]:
+    """Return the addresses of MPA-JHU's two tables, ``gal_info`` and ``gal_totsfr``.
 
     Parameters
     ----------
-    region
-        ``"stripe82"``, or a box with ``ra_min ra_max dec_min dec_max`` [deg]; RA may run through 0.
-
-    Raises
-    ------
-    HissError
-        The region is neither.
+    catalogue
+        ``dr7`` or ``dr8``.
+    folder
+        Where they lie, in place of where they were published.
     """
-    box = _box(region)
-    name = "Stripe 82" if region == "stripe82" else "The region"
-    some = f"the first {max_objects:,}" if max_objects else "all"
-    first, second = catalogue_addresses(catalogue_url)
-    return [
-        f"{name} is the box RA {box['ra_min']:g} to {box['ra_max']:g} deg, "
-        f"Dec {box['dec_min']:g} to {box['dec_max']:g} deg.",
-        f"The star formation rates: {first} and {second}.",
-        f"Of the catalogue's objects in the box, {some} would be taken.",
-        f"Each object's spectrum, about {_SPECTRUM_MB} MB: {base_url}/{data_release}/sdss/spectro/redux/<run2d>/"
-        f"spectra/ with run2d {', '.join(SDSS_RUN2D)}, or {base_url}/{data_release}/eboss/spectro/redux/"
-        f"{BOSS_RUN2D}/spectra/full/ from plate {FIRST_BOSS_PLATE} on.",
-        f"Each field that its objID or PHOTOID names, {len(BANDS)} frames of about {_FRAME_MB} MB: "
-        f"{base_url}/{data_release}/eboss/photoObj/frames/301/.",
-    ]
+    folder = (folder or _CATALOGUE_FOLDERS[catalogue]).rstrip("/")
+    return {name: f"{folder}/{file}" for name, file in CATALOGUE_TABLES[catalogue].items()}
 
 
-def _box(region: str | Mapping[str, float]) -> dict[str, Any]:
-    if isinstance(region, str):
-        if region != "stripe82":
-            raise HissError(f"the region {region!r} is not known; name 'stripe82' or give a box")
-        return dict(STRIPE_82)
-    missing = [key for key in STRIPE_82 if key not in region]
-    if missing:
-        raise HissError(f"the region lacks {', '.join(missing)}; give all four sides of the box")
-    return dict(region)
+def address(base_url: str, path: str) -> str:
+    """Return the address of a path below the archive's root."""
+    return f"{base_url.rstrip('/')}/{path}"
+
+
+def _release(name: str) -> _Release:
+    if name not in _RELEASES:
+        raise HissError(f"the data release {name!r} is not known; name one of {', '.join(_RELEASES)}")
+    return _RELEASES[name]

@@ -45,14 +45,7 @@ def read_sfr_catalogue(gal_info: Path | str, gal_totsfr: Path | str) -> pd.DataF
     HissError
         The tables differ in length, lack a column, or name a spectrum twice.
     """
-    info = _read_columns(Path(gal_info), _INFO_READ)
-    sfr = _read_columns(Path(gal_totsfr), _SFR_READ)
-    lengths = len(info["mjd"]), len(sfr["avg"])
-    if lengths[0] != lengths[1]:
-        raise HissError(
-            f"{gal_info} has {lengths[0]} rows and {gal_totsfr} has {lengths[1]}: they belong together row by row, "
-            "so fetch both of one release again"
-        )
+    info, sfr = read_pair(Path(gal_info), _INFO_READ, Path(gal_totsfr), _SFR_READ, "DR7 v5.2")
     rates = {name: np.asarray(values, np.float64) for name, values in sfr.items()}
     table = pd.DataFrame({**info, **rates}, copy=False)
     twice = table.duplicated(KEY)
@@ -65,15 +58,46 @@ def read_sfr_catalogue(gal_info: Path | str, gal_totsfr: Path | str) -> pd.DataF
     return table
 
 
-def _read_columns(path: Path, columns: list[str]) -> dict[str, np.ndarray | pd.Categorical]:
+def read_photo_fields(gal_info: Path | str) -> pd.DataFrame:
+    """Return ``run camcol field`` (int64) of the photometry behind each row, -1 where PHOTOID names none."""
+    photo = np.asarray(_read_columns(Path(gal_info), ["PHOTOID"], "DR7 v5.2")["photoid"])
+    known = (photo[:, 0] > 0) & (photo[:, 2] >= 1) & (photo[:, 2] <= 6) & (photo[:, 3] >= 0)
+    parts = {name: np.where(known, photo[:, place], -1) for name, place in (("run", 0), ("camcol", 2), ("field", 3))}
+    return pd.DataFrame(parts)
+
+
+Columns = dict[str, np.ndarray | pd.Categorical]
+
+
+def read_pair(
+    info: Path, info_columns: list[str], rates: Path, rates_columns: list[str], release: str
+) -> tuple[Columns, Columns]:
+    """Return columns of two tables whose rows belong together, by their names here (int64, float64, text).
+
+    Raises
+    ------
+    HissError
+        The tables differ in length or lack a column.
+    """
+    first, second = _read_columns(info, info_columns, release), _read_columns(rates, rates_columns, release)
+    lengths = [len(next(iter(columns.values()))) for columns in (first, second)]
+    if lengths[0] != lengths[1]:
+        raise HissError(
+            f"{info} has {lengths[0]} rows and {rates} has {lengths[1]}: they belong together row by row, "
+            "so fetch both of one release again"
+        )
+    return first, second
+
+
+def _read_columns(path: Path, columns: list[str], release: str) -> Columns:
     with open_fits(path, memmap=True) as file:
         hdus = first_hdus(file, 2, path)
         if len(hdus) < 2 or hdus[1].header.get("XTENSION") != "BINTABLE":
             raise HissError(f"{path}: has no table in HDU 1; fetch it again")
-        rows = read_rows(hdus[1], path)
+        rows = read_rows(hdus[1], path, columns)
         missing = [name for name in columns if name not in (rows.dtype.names or ())]
         if missing:
-            raise HissError(f"{path}: lacks the column {', '.join(missing)}; fetch the table of release DR7 v5.2")
+            raise HissError(f"{path}: lacks the column {', '.join(missing)}; fetch the table of release {release}")
         return {_OUR_NAME.get(name, name.lower()): _native(rows[name]) for name in columns}
 
 
@@ -96,7 +120,7 @@ def catalogue_from_csv(csv: Path | str) -> pd.DataFrame:
         The key or AVG is missing.
     """
     table = pd.read_csv(csv)
-    names = {name: _plain_name(name) for name in table.columns}
+    names = {name: our_column(name) for name in table.columns}
     known = {_OUR_NAME.get(name, name.lower()) for name in (*_INFO_FORMAT, *_SFR_READ)}
     table = table.rename(columns=names)[[name for name in names.values() if name in known]]
     missing = [name for name in (*KEY, "avg") if name not in table]
@@ -109,7 +133,8 @@ def catalogue_from_csv(csv: Path | str) -> pd.DataFrame:
     return table
 
 
-def _plain_name(name: str) -> str:
+def our_column(name: str) -> str:
+    """Return our name of a column of gal_info or gal_totsfr, in any case and with or without ``tot_``."""
     upper = name.upper().removeprefix("TOT_")
     return _OUR_NAME.get(upper, upper.lower())
 

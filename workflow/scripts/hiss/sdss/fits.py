@@ -3,11 +3,13 @@
 import bz2
 import gzip
 import io
+import math
+import re
 import shutil
 import tempfile
 import warnings
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, Final
@@ -16,7 +18,6 @@ import numpy as np
 from astropy.io import fits
 from astropy.io.fits.verify import VerifyError
 from astropy.utils.exceptions import AstropyWarning
-from numpy.lib.recfunctions import rename_fields
 
 from hiss.errors import BadInput
 
@@ -25,7 +26,18 @@ Header = dict[str, str | int | float | bool]
 BLOCK: Final = 2880
 _OPEN_PACKED: Final[dict[str, Callable[..., Any]]] = {".bz2": bz2.open, ".gz": gzip.open}
 _KINDS: Final = (fits.PrimaryHDU, fits.ImageHDU, fits.BinTableHDU)
-_COMMENTARY: Final = ("COMMENT", "HISTORY", "")
+_COMMENTARY: Final = (b"COMMENT", b"HISTORY", b"")
+_CARD: Final = 80  # bytes
+_PLAIN_CARD: Final = re.compile(
+    rb"[A-Z0-9_-]+ *= +(?:'(?P<text>(?:[ -&(-~]|'')*)'|(?P<flag>[TF])|(?P<whole>[+-]?\d+)|"
+    rb"(?P<number>[+-]?\d+\.\d*(?:E[+-]?\d+)?))? *(?:/[ -~]*)?"
+)
+_RECORD_VALUE: Final = re.compile(rb": +[-+.\d]|&$")  # a record-valued card, or a long text that goes on
+_COLUMN_CARD: Final = re.compile(rb"(?P<key>TTYPE|TFORM)(?P<number>[1-9]\d{0,2}) *= *'(?P<text>[^']*)'")
+_COLUMN_FORM: Final = re.compile(r"(\d*)([LXBIJKAEDCMPQ])")
+_NUMPY_FORM: Final = {"L": "i1", "B": "u1", "I": ">i2", "J": ">i4", "K": ">i8", "A": "S", "E": ">f4", "D": ">f8"}
+_NUMPY_BITPIX: Final = {8: "u1", 16: ">i2", 32: ">i4", 64: ">i8", -32: ">f4", -64: ">f8"}
+_BYTES: Final = {"L": 1, "B": 1, "I": 2, "J": 4, "K": 8, "A": 1, "E": 4, "D": 8, "C": 8, "M": 16, "P": 8, "Q": 16}
 
 
 @contextmanager
@@ -117,10 +129,49 @@ def first_hdus(hdus: fits.HDUList, n: int, path: Path) -> list[Any]:
     return found
 
 
-def plain_header(header: fits.Header) -> Header:
-    """Return the keys and values of a header, without commentary and keys that have no value."""
-    values = {card.keyword: card.value for card in reversed(header.cards) if card.keyword not in _COMMENTARY}
+def plain_header(hdu: Any) -> Header:
+    """Return the keys and values of an HDU's header, without commentary and keys that have no value.
+
+    Cards of plain form are read here, ten times as fast as by astropy, which reads a header that has any other.
+    """
+    found: list[tuple[str, Any]] = []
+    for card in _cards(hdu):
+        keyword = card[:8].rstrip()
+        if keyword == b"END":
+            break
+        if keyword in _COMMENTARY:
+            continue
+        match = _PLAIN_CARD.fullmatch(card)
+        if match is None or _RECORD_VALUE.search(match["text"] or b""):
+            cards = hdu.header.cards
+            found = [(card.keyword, card.value) for card in cards if card.keyword.encode() not in _COMMENTARY]
+            break
+        found.append((keyword.decode(), _plain_value(match)))
+    values = dict(reversed(found))
     return {key: value for key, value in reversed(values.items()) if isinstance(value, str | int | float | bool)}
+
+
+def _cards(hdu: Any) -> Iterator[bytes]:
+    """Give the 80 bytes of each card of a header as they are in the file."""
+    header = _header_bytes(hdu)
+    return (header[start : start + _CARD] for start in range(0, len(header), _CARD))
+
+
+def _header_bytes(hdu: Any) -> bytes:
+    place = hdu.fileinfo()
+    place["file"].seek(place["hdrLoc"])
+    return bytes(place["file"].read(place["datLoc"] - place["hdrLoc"]))
+
+
+def _plain_value(match: re.Match[bytes]) -> Any:
+    """Return the value of a card of plain form; None where it has none."""
+    if match["text"] is not None:
+        return match["text"].replace(b"''", b"'").rstrip().decode()
+    if match["flag"] is not None:
+        return match["flag"] == b"T"
+    if match["whole"] is not None:
+        return int(match["whole"])
+    return None if match["number"] is None else float(match["number"])
 
 
 def _demand_whole(hdu: Any, kinds: Any, path: Path) -> None:
@@ -132,17 +183,87 @@ def _demand_whole(hdu: Any, kinds: Any, path: Path) -> None:
         raise BadInput(f"{path}: the file is truncated in HDU {hdu.name or 'PRIMARY'}; fetch it again")
 
 
+def _content(hdu: Any, dtype: np.dtype, shape: tuple[int, ...]) -> np.ndarray:
+    """Return the first bytes of an HDU's data as an array: mapped where the file is, else read."""
+    place = hdu.fileinfo()
+    file, start = place["file"], place["datLoc"]
+    if file.memmap:
+        return np.memmap(file.name, dtype, "r", start, shape)
+    file.seek(start)
+    return np.frombuffer(file.read(dtype.itemsize * math.prod(shape)), dtype).reshape(shape)
+
+
 def read_image(hdu: Any, path: Path) -> np.ndarray:
-    """Return the image of an HDU as float32, last FITS axis first."""
+    """Return the image of an HDU, float32, last FITS axis first.
+
+    It is a view of the file, big-endian, where that is mapped and holds float32. Others are converted.
+    """
     _demand_whole(hdu, (fits.PrimaryHDU, fits.ImageHDU), path)
-    return np.empty(0, np.float32) if hdu.data is None else hdu.data.astype(np.float32)
+    if not hdu.shape:
+        return np.empty(0, np.float32)
+    image = _content(hdu, np.dtype(_NUMPY_BITPIX[hdu.header["BITPIX"]]), hdu.shape)
+    scale, zero = hdu.header.get("BSCALE", 1), hdu.header.get("BZERO", 0)
+    if (scale, zero) != (1, 0):
+        image = image * np.float64(scale) + zero
+    return image if image.dtype == np.dtype(">f4") else image.astype(np.float32)
 
 
-def read_rows(hdu: Any, path: Path) -> np.ndarray:
-    """Return the rows of a binary table as a structured array (big-endian, unscaled), names in upper case."""
+def read_rows(hdu: Any, path: Path, columns: Collection[str] | None = None) -> np.ndarray:
+    """Return rows of a binary table as a structured array (big-endian, unscaled), names in upper case.
+
+    Only the columns that are asked for are looked at: astropy makes an object of each of a table's, which takes
+    20 ms for the 200 of an SDSS spectrum's SPECOBJ.
+
+    Parameters
+    ----------
+    columns
+        Names in upper case; those the table lacks are absent from the result. None: all of them.
+
+    Raises
+    ------
+    BadInput
+        The HDU is no table, broken off, or its columns do not fill its rows.
+    """
     _demand_whole(hdu, (fits.BinTableHDU,), path)
-    rows = hdu.data.view(np.ndarray)
-    return np.asarray(rename_fields(rows, {name: name.upper() for name in rows.dtype.names or ()}))
+    width, rows = (hdu.header[key] for key in ("NAXIS1", "NAXIS2"))
+    fields, end = _fields(_header_bytes(hdu))
+    if end != width:
+        raise BadInput(f"{path}: the columns of HDU {hdu.name} do not fill its rows; fetch the file again")
+    wanted = {name: field for name, field in fields.items() if columns is None or name in columns}
+    dtype = np.dtype(
+        {
+            "names": list(wanted),
+            "formats": [form for form, _ in wanted.values()],
+            "offsets": [offset for _, offset in wanted.values()],
+            "itemsize": width,
+        }
+    )
+    return _content(hdu, dtype, (rows,))
+
+
+def _fields(header: bytes) -> tuple[dict[str, tuple[Any, int]], int]:
+    """Return NumPy's form and the offset of each column of a table, and the end of the last.
+
+    Columns of bits, complex numbers and variable length are passed over.
+    """
+    names: dict[int, str] = {}
+    forms: dict[int, str] = {}
+    for match in _COLUMN_CARD.finditer(header):
+        if match.start() % _CARD == 0:
+            kept = names if match["key"] == b"TTYPE" else forms
+            kept[int(match["number"])] = match["text"].rstrip().decode("latin-1").upper()
+    fields: dict[str, tuple[Any, int]] = {}
+    offset = 0
+    for number in sorted(forms):
+        match_form = _COLUMN_FORM.match(forms[number])
+        if match_form is None:
+            raise ValueError(f"TFORM{number} is {forms[number]!r}")
+        count, code = int(match_form[1] or 1), match_form[2]
+        if code in _NUMPY_FORM and count > 0:
+            form = f"S{count}" if code == "A" else (_NUMPY_FORM[code], () if count == 1 else (count,))
+            fields.setdefault(names.get(number, f"COL{number}"), (form, offset))
+        offset += -(-count // 8) if code == "X" else count * _BYTES[code]
+    return fields, offset
 
 
 def text(value: Any) -> str:

@@ -13,6 +13,7 @@ from hiss.sdss.fits import Header, first_hdus, open_fits, plain_header, read_ima
 
 _NAME = re.compile(r"frame-([ugriz])-(\d{6})-([1-6])-(\d{4})\.fits(?:\.gz|\.bz2)?")
 _SKY_SHAPE = (192, 256)
+_SKY_COLUMNS = ("ALLSKY", "XINTERP", "YINTERP")
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class Frame:
     path, run, camcol, field, band
         Where it lies and which it is, by the file's name: FRAME in the header is not the field.
     image
-        (1489, 2048) float32, nanomaggies per pixel, sky subtracted.
+        (1489, 2048) float32, nanomaggies per pixel, sky subtracted; big-endian where it is a view of the file.
     calibration
         (2048,) float32, nanomaggies per count.
     sky
@@ -60,8 +61,14 @@ def parse_frame_name(path: Path | str) -> tuple[int, int, int, str]:
     return int(run), int(camcol), int(field), band
 
 
-def read_frame(path: Path | str) -> Frame:
+def read_frame(path: Path | str, whole: bool = True) -> Frame:
     """Read one frame, plain or compressed by gzip or bzip2.
+
+    Parameters
+    ----------
+    whole
+        False for windows alone: the image of a plain file is then a view of the file, big-endian, of which only
+        what is looked at is read. A compressed one is decompressed all the same.
 
     Raises
     ------
@@ -76,15 +83,16 @@ def read_frame(path: Path | str) -> Frame:
     """
     path = Path(path)
     run, camcol, field, band = parse_frame_name(path)
-    with open_fits(path) as file:
+    with open_fits(path, memmap=path.suffix == ".fits") as file:
         hdus = first_hdus(file, 3, path)
-        header = plain_header(hdus[0].header)
+        header = plain_header(hdus[0])
         _check_identity(header, path, run, camcol, band)
         image = _read_array(hdus, 0, FRAME_SHAPE, "image", path)
-        calibration = _read_array(hdus, 1, (FRAME_SHAPE[1],), "calibration", path)
+        calibration = _read_array(hdus, 1, (FRAME_SHAPE[1],), "calibration", path).astype(np.float32)
         sky, x_interp, y_interp = _read_sky(hdus, path)
-    if not np.isfinite(image).any():
-        raise BadInput(f"{path}: every pixel of the image is NaN; fetch it again")
+    image = image.astype(np.float32) if whole else image
+    if not any(np.isfinite(image[row]).any() for row in range(len(image))):
+        raise nothing_measured(path)
     if not (np.isfinite(calibration).all() and (calibration > 0).all()):
         raise BadInput(f"{path}: the calibration vector is not positive throughout; fetch it again")
     return Frame(
@@ -101,6 +109,11 @@ def read_frame(path: Path | str) -> Frame:
         header=header,
         tai=_tai(header),
     )
+
+
+def nothing_measured(path: Path) -> BadInput:
+    """Return the sentence for a frame that is NaN throughout."""
+    return BadInput(f"{path}: every pixel of the image is NaN; fetch it again")
 
 
 def _check_identity(header: Header, path: Path, run: int, camcol: int, band: str) -> None:
@@ -140,9 +153,9 @@ def _read_sky(hdus: list[Any], path: Path) -> tuple[np.ndarray, np.ndarray, np.n
     hdu = _hdu(hdus, 2, "sky", path)
     if hdu.header.get("XTENSION") != "BINTABLE":
         raise BadInput(f"{path}: has no sky HDU (2 holds no table); fetch it again")
-    rows = read_rows(hdu, path)
+    rows = read_rows(hdu, path, _SKY_COLUMNS)
     names = rows.dtype.names or ()
-    missing = [name for name in ("ALLSKY", "XINTERP", "YINTERP") if name not in names]
+    missing = [name for name in _SKY_COLUMNS if name not in names]
     if missing or len(rows) == 0:
         raise BadInput(f"{path}: the sky HDU lacks {', '.join(missing) or 'its row'}; fetch it again")
     allsky = rows["ALLSKY"][0].astype(np.float32).ravel()

@@ -8,7 +8,8 @@ from typing import Any, Final
 import numpy as np
 
 from hiss.errors import BadInput
-from hiss.sdss.fits import Header, corrupt_is_bad, first_hdus, open_fits, plain_header, read_rows, text
+from hiss.sdss.fits import Header, first_hdus, open_fits, plain_header, read_rows, text
+from hiss.sdss.header import read_cards
 
 _NAME = re.compile(r"spec-(\d{4,5})-(\d{5})-(\d{4})\.fits(?:\.gz|\.bz2)?")
 FIRST_BOSS_PLATE: Final = 3510
@@ -16,6 +17,11 @@ FIRST_BOSS_PLATE: Final = 3510
 
 SECONDS_PER_DAY: Final = 86400.0
 _LAST_OBJID: Final = 2**63 - 1
+_COADD: Final = ("LOGLAM", "FLUX", "IVAR", "AND_MASK")
+_SIGNAL: Final = ("SN_MEDIAN_ALL", "SN_MEDIAN")
+_OBJECT: Final = ("PLUG_RA", "PLUG_DEC", "Z", "ZWARNING", "CLASS", "SUBCLASS", "BESTOBJID", "OBJID", *_SIGNAL)
+_LINES: Final = ("LINENAME", "LINEAREA", "LINEAREA_ERR")
+_POSITION: Final = ("PLUG_RA", "PLUG_DEC")
 
 
 @dataclass(frozen=True)
@@ -107,24 +113,24 @@ def read_spectrum(path: Path | str) -> Spectrum:
 
 
 def read_position(path: Path | str) -> tuple[float, float]:
-    """Return right ascension and declination [deg] out of a spectrum's primary header.
+    """Return right ascension and declination [deg] of a spectrum, as a rule from its primary header alone.
 
     Raises
     ------
     BadInput
-        The file is missing, empty, truncated or corrupt, or its header has no position.
+        The file is missing, empty, truncated or corrupt, or has no position.
     """
-    path = Path(path)
-    with open_fits(path) as file, corrupt_is_bad(path):
-        header = plain_header(first_hdus(file, 1, path)[0].header)
-        ra, dec = header.get("PLUG_RA"), header.get("PLUG_DEC")
-    if not (isinstance(ra, int | float) and isinstance(dec, int | float)):
-        raise BadInput(f"{path}: the header has no position, PLUG_RA and PLUG_DEC; fetch the file again")
-    return float(ra) % 360, float(dec)
+    cards = read_cards(path, _POSITION)
+    if all(isinstance(cards.get(name), int | float) for name in _POSITION):
+        ra, dec = (float(cards[name]) for name in _POSITION)
+    else:
+        spectrum = read_spectrum(path)
+        ra, dec = spectrum.ra, spectrum.dec
+    return ra % 360, dec
 
 
 def _read(hdus: list[Any], path: Path, plate: int, mjd: int, fiber: int) -> Spectrum:
-    header = plain_header(hdus[0].header)
+    header = plain_header(hdus[0])
     _check_identity(header, path, plate, mjd, fiber)
     loglam, flux, ivar, and_mask = _read_coadd(hdus, path)
     row = _read_object(hdus, path)
@@ -169,8 +175,8 @@ def _read_coadd(hdus: list[Any], path: Path) -> tuple[np.ndarray, np.ndarray, np
     hdu = _find(hdus, ("COADD",))
     if hdu is None:
         raise BadInput(f"{path}: has no COADD HDU; fetch it again")
-    rows = read_rows(hdu, path)
-    missing = [name for name in ("LOGLAM", "FLUX", "IVAR", "AND_MASK") if name not in (rows.dtype.names or ())]
+    rows = read_rows(hdu, path, _COADD)
+    missing = [name for name in _COADD if name not in (rows.dtype.names or ())]
     if missing:
         raise BadInput(f"{path}: COADD lacks the column {', '.join(missing).lower()}; fetch it again")
     if len(rows) == 0:
@@ -191,7 +197,7 @@ def _read_object(hdus: list[Any], path: Path) -> np.void:
     hdu = _find(hdus, ("SPECOBJ", "SPALL"))
     if hdu is None:
         raise BadInput(f"{path}: has no SPECOBJ HDU (SPALL in BOSS files); fetch it again")
-    rows = read_rows(hdu, path)
+    rows = read_rows(hdu, path, _OBJECT)
     if len(rows) == 0:
         raise BadInput(f"{path}: {hdu.name} has no row; fetch it again")
     return rows[0]
@@ -201,8 +207,8 @@ def _read_lines(hdus: list[Any], path: Path) -> dict[str, tuple[float, float]]:
     hdu = _find(hdus, ("SPZLINE",))
     if hdu is None:
         return {}
-    rows = read_rows(hdu, path)
-    if not {"LINENAME", "LINEAREA", "LINEAREA_ERR"} <= set(rows.dtype.names or ()):
+    rows = read_rows(hdu, path, _LINES)
+    if not set(_LINES) <= set(rows.dtype.names or ()):
         return {}
     areas = zip(rows["LINEAREA"].tolist(), rows["LINEAREA_ERR"].tolist())
     return dict(zip((text(name) for name in rows["LINENAME"]), areas))
@@ -242,7 +248,7 @@ def _tai(header: Header, mjd: int) -> float:
 
 def _sn_median(row: np.void, flux: np.ndarray, ivar: np.ndarray) -> float:
     names = row.dtype.names or ()
-    for name in ("SN_MEDIAN_ALL", "SN_MEDIAN"):
+    for name in _SIGNAL:
         if name in names and np.ndim(row[name]) == 0:
             return float(row[name])
     good = (ivar > 0) & np.isfinite(flux)

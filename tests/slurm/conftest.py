@@ -1,0 +1,122 @@
+"""The cluster, and a small study run on it once through profiles/slurm."""
+
+import re
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+import yaml
+
+from ..workflow.conftest import SMALL, Workspace, make_workspace
+from .cluster import Cluster
+
+SITE = {
+    "partitions": {
+        "cpu": {"max_runtime": 2880},
+        "gpu": {"max_runtime": 2880, "max_gpu": 1, "supports_mpi": False},
+    },
+    "longest": 2880,
+    "account": "test",
+    "one_gpu": {"gres": "gpu:1"},
+    "mpi": {"launcher": "srun", "tasks": 2, "nodes": 2},
+    "cores": 2,
+    "status": "sacct",
+    "modules": {"cube": [], "trees": [], "cnn": [], "report": []},
+}
+
+STUDY = SMALL | {
+    "results": "results/slurm",
+    "experiments": SMALL["experiments"] | {"modalities": ["photo", "spectra", "early"]},
+}
+CONFIG = "config/study.yaml"
+
+# A test waits for states: ask often, where a user's cluster is asked kindly.
+OFTEN = ("--slurm-init-seconds-before-status-checks", "1", "--latency-wait", "5")
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job as SLURM's accounts have it."""
+
+    id: str
+    what: str
+    partition: str
+    state: str
+    nodes: set[str]
+    cpus: int
+    memory_mb: int
+    tres: str
+
+
+@dataclass
+class OnSlurm(Workspace):
+    """A workspace whose snakemake submits to the cluster."""
+
+    cluster: Cluster | None = field(default=None)
+
+    def command(self, *arguments: str, config: str, profile: str = "") -> list[str]:
+        return super().command(*arguments, *OFTEN, config=config, profile="profiles/slurm")
+
+    def set_site(self, **changes: object) -> None:
+        """Write profiles/slurm/site.yaml."""
+        (self.folder / "profiles" / "slurm" / "site.yaml").write_text(yaml.safe_dump(SITE | changes))
+
+
+def submitted(printed: str) -> list[str]:
+    """Return the ids of the SLURM jobs that a run of snakemake submitted."""
+    return re.findall(r"submitted with SLURM jobid (\d+)", printed)
+
+
+def accounts(ids: list[str]) -> list[Job]:
+    """Return what sacct has of jobs, steps left out."""
+    fields = "jobid,comment,partition,state,nodelist,alloccpus,reqmem,alloctres"
+    out = subprocess.run(
+        ["sacct", "-X", "-n", "-P", "-j", ",".join(ids), "-o", fields], capture_output=True, text=True, check=True
+    ).stdout
+    found = []
+    for line in out.splitlines():
+        number, comment, partition, state, nodes, cpus, memory, tres = line.split("|")
+        names = subprocess.run(["scontrol", "show", "hostnames", nodes], capture_output=True, text=True).stdout.split()
+        scale = {"M": 1, "G": 1024}[memory[-1]]
+        what = re.sub(r"^(rule|group)_", "", comment)
+        found.append(
+            Job(number, what, partition, state.split()[0], set(names), int(cpus), int(float(memory[:-1]) * scale), tres)
+        )
+    return found
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory) -> Iterator[Cluster]:
+    """The cluster with accounting; refuses to start where this machine has a SLURM of its own."""
+    with Cluster(tmp_path_factory.mktemp("slurm") / "cluster", accounting=True) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def study(cluster, tmp_path_factory) -> OnSlurm:
+    """A small sky and a grid of a dozen runs, run whole on the cluster."""
+    workspace = OnSlurm(make_workspace(tmp_path_factory.mktemp("study")).folder, cluster=cluster)
+    workspace.set_site()
+    workspace.write_config("study", STUDY)
+    workspace.first_output = workspace.run(config=CONFIG)
+    return workspace
+
+
+@pytest.fixture
+def copy_of_study(study, tmp_path) -> Callable[[], OnSlurm]:
+    """A copy of the finished study: what faults are inflicted on."""
+
+    def copy() -> OnSlurm:
+        shutil.copytree(study.folder, tmp_path / "copy", symlinks=True)
+        return OnSlurm(tmp_path / "copy", cluster=study.cluster)
+
+    return copy
+
+
+def run_folder(workspace: Workspace, model: str, modality: str) -> Path:
+    """Return the folder of a model's first run."""
+    runs = workspace.folder / "results" / "slurm" / "runs" / "sfr" / "flag0" / model / modality / "zoom3"
+    return sorted(path for path in runs.iterdir() if path.is_dir())[0]

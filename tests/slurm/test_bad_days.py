@@ -1,0 +1,144 @@
+"""What goes wrong on a cluster: each is said with the log's path, costs only what was lost, and never hangs."""
+
+import re
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from ..workflow.conftest import wait_for
+from .cluster import Cluster, NotOurs, refuse_where_slurm_is_used
+from .conftest import CONFIG, OnSlurm, accounts, run_folder, submitted
+
+
+def lose(workspace: OnSlurm, model: str, modality: str = "photo") -> str:
+    """Delete a run's metrics and return their path, a target that one job makes."""
+    path = run_folder(workspace, model, modality) / "metrics.json"
+    path.unlink()
+    return str(path.relative_to(workspace.folder))
+
+
+def running(workspace: OnSlurm, what: str) -> list[str]:
+    """Return the ids of the cluster's running jobs whose comment has a word."""
+    out = workspace.cluster.ask("squeue", "-h", "-t", "R", "-o", "%i %k")
+    return [line.split()[0] for line in out.splitlines() if what in line]
+
+
+@pytest.fixture
+def long_run(copy_of_study) -> tuple[OnSlurm, str, str]:
+    """A workspace, a target that takes minutes, and the config that makes it do so."""
+    workspace = copy_of_study()
+    target = lose(workspace, "vggnet12")
+    study = yaml.safe_load((workspace.folder / CONFIG).read_text())
+    study["experiments"]["vggnet12"] |= {"epochs": 100_000, "patience": 100_000}
+    return workspace, target, workspace.write_config("long", study)
+
+
+def test_a_job_killed_for_memory_comes_back_with_more(copy_of_study):
+    workspace = copy_of_study()
+    target = lose(workspace, "decision_tree")
+    printed = workspace.run(target, "--set-resources", "train_tree:mem_mb=90 if attempt == 1 else 1500", config=CONFIG)
+    first, second = accounts(submitted(printed))
+    assert (first.state, first.memory_mb) == ("OUT_OF_MEMORY", 90)
+    assert (second.state, second.memory_mb) == ("COMPLETED", 1500)
+
+
+def test_a_job_out_of_time_is_said_with_its_log_and_rerun_alone(long_run):
+    workspace, target, slow = long_run
+    printed = workspace.run(target, "--set-resources", "train_cnn:runtime=1", "--retries", "0", config=slow, fails=True)
+    (job,) = accounts(submitted(printed))
+    assert job.state == "TIMEOUT"
+    assert "SLURM status is: 'TIMEOUT'" in printed
+    log = Path(re.search(r"log: (\S+logs/slurm\S+\.log)", printed)[1])
+    assert "DUE TO TIME LIMIT" in log.read_text()
+    again = workspace.run(target, config=CONFIG)
+    assert [job.what for job in accounts(submitted(again))] == ["networks_train_cnn"]
+
+
+def test_a_cancelled_job_is_said_and_rerun_alone(long_run):
+    workspace, target, slow = long_run
+    started = workspace.start(target, "--retries", "0", config=slow)
+    (job,) = wait_for(lambda: running(workspace, "train_cnn"), "the job to run")
+    subprocess.run(["scancel", job], check=True)
+    assert started.wait(120) != 0
+    printed = (workspace.folder / "run.log").read_text()
+    assert "CANCELLED" in printed
+    assert f"{job}.log" in printed
+    assert workspace.planned(target, config=CONFIG)["train_cnn"] == 1
+
+
+def test_a_node_that_dies_costs_one_job(long_run):
+    workspace, target, slow = long_run
+    started = workspace.start(target, "--retries", "0", config=slow)
+    try:
+        wait_for(lambda: running(workspace, "train_cnn"), "the job to run")
+        workspace.cluster.stop_node("gpu1")
+        assert started.wait(180) != 0
+    finally:
+        started.kill()
+        workspace.cluster.start_node("gpu1")
+    printed = (workspace.folder / "run.log").read_text()
+    assert "NODE_FAIL" in printed
+    wait_for(workspace.cluster.all_idle, "the node to come back")
+    workspace.run(target, config=CONFIG)
+
+
+def test_ctrl_c_cancels_the_jobs(long_run):
+    workspace, target, slow = long_run
+    started = workspace.start(target, config=slow)
+    wait_for(lambda: running(workspace, "train_cnn"), "the job to run")
+    started.send_signal(signal.SIGINT)
+    assert started.wait(120) != 0
+    wait_for(lambda: not running(workspace, "train_cnn"), "the job to be cancelled", 60)
+
+
+def test_after_a_killed_snakemake_only_what_was_lost_is_done_again(long_run):
+    workspace, target, slow = long_run
+    other = lose(workspace, "decision_tree")
+    started = workspace.start(target, other, config=slow)
+    (job,) = wait_for(lambda: running(workspace, "train_cnn"), "the CNN to run")
+    wait_for(lambda: (workspace.folder / other).exists(), "the tree to be there")
+    wait_for(lambda: not running(workspace, "train_tree"), "the tree to end")
+    started.kill()
+    started.wait(30)
+    subprocess.run(["scancel", job], check=True)
+    wait_for(lambda: not running(workspace, "train_cnn"), "the job to be cancelled", 60)
+    locked = workspace.run(target, config=CONFIG, fails=True)
+    assert "--unlock" in locked
+    workspace.run("--unlock", config=CONFIG)
+    again = workspace.run(target, other, config=CONFIG)
+    assert [job.what for job in accounts(submitted(again))] == ["networks_train_cnn"]
+
+
+def test_a_gpu_asked_for_where_there_is_none_is_refused_in_words(copy_of_study):
+    workspace = copy_of_study()
+    target = lose(workspace, "vggnet12")
+    printed = workspace.run(
+        target, "--set-resources", "train_cnn:slurm_partition=cpu", "--retries", "0",
+        config=CONFIG, fails=True,
+    )  # fmt: skip
+    assert "SLURM sbatch failed" in printed
+    assert "Requested node configuration is not available" in printed
+
+
+def test_a_launcher_of_another_mpi_stops_the_build_in_words(copy_of_study):
+    """Ranks that each believe they are alone: as many worlds of one as ranks were asked for."""
+    workspace = copy_of_study()
+    (workspace.folder / "results/slurm/cube/sparse.h5").unlink()
+    alone = "env -u PMIX_RANK -u PMI_RANK OMPI_MCA_ess=singleton OMPI_MCA_pmix=^ext3x srun --mpi=none"
+    workspace.set_site(mpi={"launcher": alone, "tasks": 2, "nodes": 2})
+    printed = workspace.run(
+        "results/slurm/cube/sparse.h5", "--retries", "0", config=CONFIG, fails=True
+    )  # fmt: skip
+    said = (workspace.folder / "results/slurm/logs/cube/build_sparse.log").read_text() + printed
+    assert "2 MPI ranks were asked for but the world has 1" in said
+
+
+def test_a_machine_with_its_own_slurm_is_left_alone(cluster, tmp_path):
+    with pytest.raises(NotOurs, match="SLURM of its own"):
+        refuse_where_slurm_is_used()
+    with pytest.raises(NotOurs), Cluster(tmp_path / "second", accounting=False):
+        pass
+    assert cluster.all_idle()

@@ -1,0 +1,67 @@
+"""The documentation's examples run."""
+
+import re
+
+import h5py
+import numpy as np
+import pytest
+from astropy.table import Table
+
+from hiss.config.cube import Cube
+from hiss.cube.intact import SUFFIX
+from hiss.errors import HissError
+
+
+@pytest.mark.parametrize("mode", ["full", "targets"])
+def test_the_examples_of_reading_run(small_cube, repo, tmp_path, monkeypatch, capsys, mode):
+    text = (repo / "docs" / "reading.md").read_text()
+    blocks = re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    assert len(blocks) > 8
+    (tmp_path / "results" / "demo").mkdir(parents=True)
+    (tmp_path / "results" / "demo" / "cube").symlink_to(small_cube(mode))
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, object] = {}
+    for block in blocks:
+        whole_frame = "frame.read(" in block and mode == "targets"
+        if whole_frame:
+            with pytest.raises(HissError, match="holds no whole frames"):
+                exec(compile(block, "docs/reading.md", "exec"), names)
+        else:
+            exec(compile(block, "docs/reading.md", "exec"), names)
+    assert names["near"].rows.tolist() == names["same"].rows.tolist()
+    assert len(names["chosen"]) > 3
+    assert names["images"].flux.shape == (len(names["chosen"]), 5, 32, 32)
+    assert len(names["epochs"]) == len(names["every"]) == 2
+    assert np.isfinite(names["many"].flux.value).any()
+    assert Table.read("targets.fits")["ra"].unit == "deg"
+    assert "17 targets, 13 of them with a star formation rate" in capsys.readouterr().out
+
+
+def test_every_choice_of_the_config_is_described_with_its_default(repo):
+    text = (repo / "docs" / "cube-format.md").read_text()
+    (section,) = re.findall(r"^## Choices.*?^## ", text, re.MULTILINE | re.DOTALL)
+    rows = [line.split("|")[1:4] for line in section.splitlines() if line.startswith("| `")]
+    told = {}
+    for names, defaults, _ in rows:
+        values = [value.strip() for value in defaults.split(",")]
+        keys = re.findall(r"`(\w+)`", names)
+        told |= dict(zip(keys, values if len(values) == len(keys) else [*values, "null"], strict=True))
+    for name, field in Cube.model_fields.items():
+        default = {None: "null", False: "false", True: "true"}.get(field.default, str(field.default))
+        assert told.pop(name) == default, name
+    assert not told
+
+
+@pytest.mark.parametrize("mode", ["full", "targets"])
+def test_everything_in_a_cube_is_named_in_its_format(small_cube, repo, mode):
+    text = (repo / "docs" / "cube-format.md").read_text()
+    for name in ("sparse.h5", "links.h5", "dense.h5"):
+        with h5py.File(small_cube(mode) / name) as file:
+            paths: list[str] = []
+            file.visit(paths.append)
+            found = [path for path in paths if isinstance(file[path], h5py.Dataset)]
+        assert found
+        for path in found:
+            leaf = re.sub(r"_zoom_\d", "_zoom_<zoom>", path.rpartition("/")[2]).removesuffix(SUFFIX)
+            leaf = "image_cutouts_data|_errors|_metadata" if leaf.startswith("image_cutouts_") else leaf
+            assert re.search(rf"^ *([^|\n]*, )?{re.escape(leaf)}(?!\w)", text, re.MULTILINE), path

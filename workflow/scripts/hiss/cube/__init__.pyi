@@ -1,0 +1,5 @@
+from pathlib import Path
+
+from hiss.cube.reader import Cube
+
+def open(path: Path | str) -> Cube: ...
