@@ -16,6 +16,8 @@ if settings.sky.source == "archive":
         localrule: settings.sky.archive.fetch_locally
         conda:
             "../envs/cube.yaml"
+        envmodules:
+            *site_modules("cube"),
         threads: 1
         resources:
             **fetch_resources(),
@@ -43,6 +45,8 @@ if settings.sky.source == "archive":
             "<benchmarks>/sky/prepare_catalogue.jsonl"
         conda:
             "../envs/cube.yaml"
+        envmodules:
+            *site_modules("cube"),
         threads: 1
         resources:
             mem_mb=more_each_attempt(3000),
@@ -75,6 +79,8 @@ if settings.sky.source == "archive":
             "<benchmarks>/sky/plan_archive.jsonl"
         conda:
             "../envs/cube.yaml"
+        envmodules:
+            *site_modules("cube"),
         threads: 1
         resources:
             mem_mb=more_each_attempt(1500),
@@ -96,6 +102,8 @@ if settings.sky.source == "archive":
         localrule: True
         conda:
             "../envs/cube.yaml"
+        envmodules:
+            *site_modules("cube"),
         threads: 1
         resources:
             mem_mb=more_each_attempt(300),
@@ -118,6 +126,8 @@ if settings.sky.source == "archive":
         localrule: True
         conda:
             "../envs/cube.yaml"
+        envmodules:
+            *site_modules("cube"),
         threads: 1
         resources:
             mem_mb=more_each_attempt(300),
@@ -141,6 +151,8 @@ if settings.sky.source == "archive":
         localrule: settings.sky.archive.fetch_locally
         conda:
             "../envs/cube.yaml"
+        envmodules:
+            *site_modules("cube"),
         threads: 1
         resources:
             **fetch_resources(),
@@ -162,6 +174,8 @@ if settings.sky.source == "archive":
             "<benchmarks>/sky/repack_batch/{batch}.jsonl"
         conda:
             "../envs/cube.yaml"
+        envmodules:
+            *site_modules("cube"),
         threads: 4
         resources:
             mem_mb=more_each_attempt(600),
@@ -187,6 +201,8 @@ if settings.sky.source == "archive":
             "<benchmarks>/sky/make_manifest.jsonl"
         conda:
             "../envs/cube.yaml"
+        envmodules:
+            *site_modules("cube"),
         threads: 4
         resources:
             mem_mb=more_each_attempt(3000),

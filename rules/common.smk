@@ -6,6 +6,8 @@ import sys
 from functools import cache
 from pathlib import Path
 
+import yaml
+
 _SCRIPTS = Path(workflow.basedir) / "workflow" / "scripts"
 sys.path.insert(0, str(_SCRIPTS))
 
@@ -324,6 +326,16 @@ def piece_rejects():
     """The tables of files that are not in the dense cube, of all stages and pieces."""
     stages = ("sparse_rejects.parquet", "dense_rejects.parquet")
     return of_shards(*stages) if SHARDED else [f"<results>/cube/{stage}" for stage in stages]
+
+
+# ---- the site ----
+
+
+@cache
+def site_modules(kind):
+    """The modules that bring a kind of work's software, for `--sdm env-modules`."""
+    site = Path(workflow.basedir) / "profiles" / "slurm" / "site.yaml"
+    return yaml.safe_load(site.read_text())["modules"].get(kind) or []
 
 
 # ---- MPI ----

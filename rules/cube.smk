@@ -15,6 +15,8 @@ rule build_sparse:
         f"<benchmarks>/{PIECE}/build_sparse.jsonl"
     conda:
         "../envs/cube.yaml"
+    envmodules:
+        *site_modules("cube"),
     threads: 1
     resources:
         mpi=mpi_launcher,
@@ -43,6 +45,8 @@ rule build_links:
         f"<benchmarks>/{PIECE}/build_links.jsonl"
     conda:
         "../envs/cube.yaml"
+    envmodules:
+        *site_modules("cube"),
     threads: 1
     resources:
         mem_mb=more_each_attempt(1000),
@@ -67,6 +71,8 @@ rule build_dense:
         f"<benchmarks>/{PIECE}/build_dense.jsonl"
     conda:
         "../envs/cube.yaml"
+    envmodules:
+        *site_modules("cube"),
     threads: 1
     resources:
         mpi=mpi_launcher,
@@ -99,6 +105,8 @@ rule merge_rejects:
         "<benchmarks>/cube/merge_rejects.jsonl"
     conda:
         "../envs/cube.yaml"
+    envmodules:
+        *site_modules("cube"),
     threads: 1
     resources:
         mem_mb=more_each_attempt(500),

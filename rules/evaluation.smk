@@ -18,6 +18,8 @@ rule select_runs:
         "<benchmarks>/evaluation/select_runs.jsonl"
     conda:
         "../envs/trees.yaml"
+    envmodules:
+        *site_modules("trees"),
     threads: 1
     resources:
         mem_mb=more_each_attempt(500),
@@ -43,6 +45,8 @@ rule collect_runs:
         "<benchmarks>/evaluation/collect_runs.jsonl"
     conda:
         "../envs/trees.yaml"
+    envmodules:
+        *site_modules("trees"),
     threads: 1
     resources:
         mem_mb=more_each_attempt(500),
@@ -69,6 +73,8 @@ rule evaluate_test:
         model="decision_tree|lightgbm",
     conda:
         "../envs/report.yaml"
+    envmodules:
+        *site_modules("report"),
     threads: 2
     resources:
         mem_mb=more_each_attempt(4000),
@@ -94,6 +100,8 @@ rule time_selected:
         model="decision_tree|lightgbm",
     conda:
         "../envs/report.yaml"
+    envmodules:
+        *site_modules("report"),
     threads: 64  # more than there are is scaled down to all there are: nothing runs beside
     resources:
         mem_mb=training_memory,
@@ -141,6 +149,8 @@ rule summarise:
         "<benchmarks>/evaluation/summarise.jsonl"
     conda:
         "../envs/trees.yaml"
+    envmodules:
+        *site_modules("trees"),
     threads: 1
     resources:
         mem_mb=more_each_attempt(2000),

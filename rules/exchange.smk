@@ -23,6 +23,8 @@ if EXISTING:
             "<benchmarks>/cube/adopt_cube.jsonl"
         conda:
             "../envs/cube.yaml"
+        envmodules:
+            *site_modules("cube"),
         threads: 1
         resources:
             mem_mb=more_each_attempt(2000),
@@ -47,6 +49,8 @@ rule assemble_cube:
         "<benchmarks>/cube/assemble_cube.jsonl"
     conda:
         "../envs/cube.yaml"
+    envmodules:
+        *site_modules("cube"),
     threads: 1
     resources:
         mem_mb=more_each_attempt(500),
@@ -74,6 +78,8 @@ rule verify_cube:
         "<benchmarks>/cube/verify_cube.jsonl"
     conda:
         "../envs/cube.yaml"
+    envmodules:
+        *site_modules("cube"),
     threads: 1
     resources:
         mem_mb=more_with_shards(500),
@@ -95,6 +101,8 @@ rule export_single:
         "<benchmarks>/cube/export_single.jsonl"
     conda:
         "../envs/cube.yaml"
+    envmodules:
+        *site_modules("cube"),
     threads: 1
     resources:
         mem_mb=more_with_shards(1000),

@@ -19,6 +19,8 @@ rule train_tree:
         "<benchmarks>/runs/{target}/{sample}/decision_tree/{modality}/zoom{zoom}/{settings}.jsonl"
     conda:
         "../envs/trees.yaml"
+    envmodules:
+        *site_modules("trees"),
     threads: 1
     resources:
         mem_mb=training_memory,
@@ -50,6 +52,8 @@ rule train_lightgbm:
         "<benchmarks>/runs/{target}/{sample}/lightgbm/{modality}/zoom{zoom}/{settings}.jsonl"
     conda:
         "../envs/trees.yaml"
+    envmodules:
+        *site_modules("trees"),
     threads: 1
     resources:
         mem_mb=training_memory,
@@ -77,6 +81,8 @@ rule train_cnn:
         "<benchmarks>/runs/{target}/{sample}/vggnet12/{modality}/zoom{zoom}/{settings}.jsonl"
     conda:
         "../envs/cnn.yaml"
+    envmodules:
+        *site_modules("cnn"),
     threads: 1
     resources:
         mem_mb=training_memory,
@@ -102,6 +108,8 @@ rule fuse_late:
         "<benchmarks>/runs/{target}/{sample}/{model}/late/zoom{zoom}/mean.jsonl"
     conda:
         "../envs/trees.yaml"
+    envmodules:
+        *site_modules("trees"),
     threads: 1
     resources:
         mem_mb=more_each_attempt(500),

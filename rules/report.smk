@@ -65,6 +65,8 @@ rule plot_sample:
         "<benchmarks>/report/plot_sample.jsonl"
     conda:
         "../envs/report.yaml"
+    envmodules:
+        *site_modules("report"),
     threads: 1
     resources:
         mem_mb=more_with_shards(1500),
@@ -114,6 +116,8 @@ rule plot_decision_tree:
         "<benchmarks>/report/plot_decision_tree.jsonl"
     conda:
         "../envs/report.yaml"
+    envmodules:
+        *site_modules("report"),
     threads: 1
     resources:
         mem_mb=more_each_attempt(1500),
@@ -171,6 +175,8 @@ rule plot_lightgbm:
         "<benchmarks>/report/plot_lightgbm.jsonl"
     conda:
         "../envs/report.yaml"
+    envmodules:
+        *site_modules("report"),
     threads: 1
     resources:
         mem_mb=more_each_attempt(1500),
@@ -228,6 +234,8 @@ rule plot_vggnet12:
         "<benchmarks>/report/plot_vggnet12.jsonl"
     conda:
         "../envs/report.yaml"
+    envmodules:
+        *site_modules("report"),
     threads: 1
     resources:
         mem_mb=more_each_attempt(1500),
@@ -271,6 +279,8 @@ rule plot_comparison:
         "<benchmarks>/report/plot_comparison.jsonl"
     conda:
         "../envs/report.yaml"
+    envmodules:
+        *site_modules("report"),
     threads: 1
     resources:
         mem_mb=more_each_attempt(1500),
@@ -318,6 +328,8 @@ rule write_report:
         "<benchmarks>/report/write_report.jsonl"
     conda:
         "../envs/report.yaml"
+    envmodules:
+        *site_modules("report"),
     threads: 1
     resources:
         mem_mb=more_each_attempt(1000),

@@ -22,6 +22,8 @@ rule check_accounts:
         "<benchmarks>/cube/check_accounts.jsonl"
     conda:
         "../envs/cube.yaml"
+    envmodules:
+        *site_modules("cube"),
     threads: 1
     resources:
         mem_mb=more_each_attempt(1000),
@@ -41,6 +43,8 @@ rule export_zoom:
         "<benchmarks>/sample/export_zoom{zoom}.jsonl"
     conda:
         "../envs/cube.yaml"
+    envmodules:
+        *site_modules("cube"),
     threads: 1
     resources:
         mem_mb=more_with_shards(500),
@@ -60,6 +64,8 @@ rule list_objects:
         "<benchmarks>/sample/list_objects.jsonl"
     conda:
         "../envs/cube.yaml"
+    envmodules:
+        *site_modules("cube"),
     threads: 1
     resources:
         mem_mb=more_each_attempt(500),
@@ -87,6 +93,8 @@ rule find_gaps:
         "<benchmarks>/sample/find_gaps.jsonl"
     conda:
         "../envs/cube.yaml"
+    envmodules:
+        *site_modules("cube"),
     threads: 1
     resources:
         mem_mb=more_each_attempt(1000),
@@ -108,6 +116,8 @@ rule find_multi_objects:
         "<benchmarks>/sample/find_multi_objects.jsonl"
     conda:
         "../envs/cube.yaml"
+    envmodules:
+        *site_modules("cube"),
     threads: 1
     resources:
         mem_mb=more_each_attempt(1000),
@@ -142,6 +152,8 @@ rule make_ledger:
         "<benchmarks>/sample/{sample}/make_ledger.jsonl"
     conda:
         "../envs/cube.yaml"
+    envmodules:
+        *site_modules("cube"),
     threads: 1
     resources:
         mem_mb=more_each_attempt(2000),
@@ -163,6 +175,8 @@ rule split_sample:
         "<benchmarks>/sample/{sample}/split_sample.jsonl"
     conda:
         "../envs/cube.yaml"
+    envmodules:
+        *site_modules("cube"),
     threads: 1
     resources:
         mem_mb=more_each_attempt(1000),

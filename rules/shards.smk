@@ -20,6 +20,8 @@ if SHARDED:
             "<benchmarks>/cube/plan_shards.jsonl"
         conda:
             "../envs/cube.yaml"
+        envmodules:
+            *site_modules("cube"),
         threads: 4
         resources:
             mem_mb=more_each_attempt(2000),
@@ -43,6 +45,8 @@ if SHARDED:
             "<benchmarks>/cube/stitch_sparse.jsonl"
         conda:
             "../envs/cube.yaml"
+        envmodules:
+            *site_modules("cube"),
         threads: 1
         resources:
             mem_mb=more_with_shards(2000),
@@ -62,6 +66,8 @@ if SHARDED:
             "<benchmarks>/cube/stitch_links.jsonl"
         conda:
             "../envs/cube.yaml"
+        envmodules:
+            *site_modules("cube"),
         threads: 1
         resources:
             mem_mb=more_with_shards(600),
@@ -82,6 +88,8 @@ if SHARDED:
             "<benchmarks>/cube/stitch_dense.jsonl"
         conda:
             "../envs/cube.yaml"
+        envmodules:
+            *site_modules("cube"),
         threads: 1
         resources:
             mem_mb=more_with_shards(600),

@@ -15,6 +15,8 @@ if settings.sky.source == "simulated":
             "<benchmarks>/sky/simulate_sky.jsonl"
         conda:
             "../envs/cube.yaml"
+        envmodules:
+            *site_modules("cube"),
         threads: 1
         resources:
             mem_mb=more_each_attempt(2000),
@@ -40,6 +42,8 @@ if settings.sky.source == "local" and settings.sky.local.sfr_csv:
             "<benchmarks>/sky/write_catalogue.jsonl"
         conda:
             "../envs/cube.yaml"
+        envmodules:
+            *site_modules("cube"),
         threads: 1
         resources:
             mem_mb=more_each_attempt(500),
@@ -62,6 +66,8 @@ if settings.sky.source != "archive":
             "<benchmarks>/sky/make_manifest.jsonl"
         conda:
             "../envs/cube.yaml"
+        envmodules:
+            *site_modules("cube"),
         threads: 4
         resources:
             mem_mb=more_each_attempt(1000),

@@ -1,6 +1,7 @@
 """A real SLURM on this one machine: two CPU nodes, a GPU node, munge, and accounting where asked for.
 
-Run by itself it is a cluster to play with: ``python tests/slurm/cluster.py`` starts one and stops it at Ctrl-C.
+Run by itself it is a cluster to play with: ``python tests/slurm/cluster.py`` starts one and stops it at Ctrl-C; with
+``--stop`` it clears away what a killed test left running.
 """
 
 import argparse
@@ -95,7 +96,10 @@ def refuse_where_slurm_is_used() -> None:
     found = [str(SYSTEM / name) for name in CONFIGS if (SYSTEM / name).exists() or (SYSTEM / name).is_symlink()]
     found += [f"a running {name}" for name in DAEMONS if name != "munged" and _pids(name)]
     if found:
-        raise NotOurs(f"this machine has a SLURM of its own ({', '.join(found)}): the tests do not touch it")
+        raise NotOurs(
+            f"this machine has a SLURM of its own ({', '.join(found)}): the tests do not touch it. If it is what a "
+            "killed test left behind: python tests/slurm/cluster.py --stop"
+        )
 
 
 def _pids(name: str) -> list[int]:
@@ -139,6 +143,10 @@ class Cluster:
         self.folder, self.accounting = folder, accounting
         self._others: list[subprocess.Popen] = []
         self._started: list[str] = []
+
+    def claim(self, daemons: list[str]) -> None:
+        """Take daemons that another process started for this cluster's own."""
+        self._started += daemons
 
     def __enter__(self) -> "Cluster":
         refuse_where_slurm_is_used()
@@ -266,14 +274,33 @@ class Cluster:
                 link.unlink()
 
 
+def stop_leftover() -> None:
+    """Stop the cluster whose configuration is linked into the system's folder, if a test made it."""
+    link = SYSTEM / "slurm.conf"
+    if not link.is_symlink() or link.readlink().name != link.name or link.readlink().parent.name != "cluster":
+        raise SystemExit(f"{link} is not a link that a test made: nothing is stopped")
+    leftover = Cluster(link.readlink().parent, accounting=(SYSTEM / "slurmdbd.conf").is_symlink())
+    leftover.claim(["slurmctld", "munged"])
+    leftover.stop()
+    for pid in _pids("mariadbd"):
+        if str(leftover.folder) in Path(f"/proc/{pid}/cmdline").read_text():
+            os.kill(pid, signal.SIGTERM)
+
+
 def main() -> None:
     """Start a cluster and wait for Ctrl-C."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--stop", action="store_true", help="stop the cluster that a killed test left running")
     parser.add_argument("--accounting", action="store_true", help="with slurmdbd and MariaDB, so that sacct answers")
     args = parser.parse_args()
+    if args.stop:
+        stop_leftover()
+        return
     folder = Path(tempfile.mkdtemp(prefix="slurm-"))
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in a shell's background
     try:
-        with Cluster(folder / "c", args.accounting) as cluster:
+        with Cluster(folder / "cluster", args.accounting) as cluster:
             print(cluster.ask("sinfo"), f"up; its files are in {folder}; Ctrl-C stops it", flush=True)
             signal.pause()
     except KeyboardInterrupt:

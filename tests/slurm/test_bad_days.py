@@ -28,12 +28,14 @@ def running(workspace: OnSlurm, what: str) -> list[str]:
 
 @pytest.fixture
 def long_run(copy_of_study) -> tuple[OnSlurm, str, str]:
-    """A workspace, a target that takes minutes, and the config that makes it do so."""
+    """A workspace, a CNN that would train for hours, and the config that has it."""
     workspace = copy_of_study()
-    target = lose(workspace, "vggnet12")
     study = yaml.safe_load((workspace.folder / CONFIG).read_text())
     study["experiments"]["vggnet12"] |= {"epochs": 100_000, "patience": 100_000}
-    return workspace, target, workspace.write_config("long", study)
+    config = workspace.write_config("long", study)
+    name = run_folder(workspace, "vggnet12", "photo").name.replace("epochs=4", "epochs=100000")
+    folder = run_folder(workspace, "vggnet12", "photo").with_name(name.replace("patience=2", "patience=100000"))
+    return workspace, str((folder / "metrics.json").relative_to(workspace.folder)), config
 
 
 def test_a_job_killed_for_memory_comes_back_with_more(copy_of_study):
@@ -41,53 +43,56 @@ def test_a_job_killed_for_memory_comes_back_with_more(copy_of_study):
     target = lose(workspace, "decision_tree")
     printed = workspace.run(target, "--set-resources", "train_tree:mem_mb=90 if attempt == 1 else 1500", config=CONFIG)
     first, second = accounts(submitted(printed))
-    assert (first.state, first.memory_mb) == ("OUT_OF_MEMORY", 90)
+    assert first.state in ("OUT_OF_MEMORY", "FAILED", "CANCELLED"), "by the version of SLURM and what watches memory"
+    assert first.memory_mb == 90
     assert (second.state, second.memory_mb) == ("COMPLETED", 1500)
+    assert "Trying to restart" in printed
 
 
-def test_a_job_out_of_time_is_said_with_its_log_and_rerun_alone(long_run):
-    workspace, target, slow = long_run
-    printed = workspace.run(target, "--set-resources", "train_cnn:runtime=1", "--retries", "0", config=slow, fails=True)
+def test_a_job_out_of_time_is_said_with_its_log_and_is_what_is_left(long_run):
+    workspace, target, config = long_run
+    printed = workspace.run(
+        target, "--set-resources", "train_cnn:runtime=1", "--retries", "0", config=config, fails=True
+    )
     (job,) = accounts(submitted(printed))
     assert job.state == "TIMEOUT"
     assert "SLURM status is: 'TIMEOUT'" in printed
     log = Path(re.search(r"log: (\S+logs/slurm\S+\.log)", printed)[1])
     assert "DUE TO TIME LIMIT" in log.read_text()
-    again = workspace.run(target, config=CONFIG)
-    assert [job.what for job in accounts(submitted(again))] == ["networks_train_cnn"]
+    assert workspace.planned(target, config=config) == {"train_cnn": 1}
 
 
-def test_a_cancelled_job_is_said_and_rerun_alone(long_run):
-    workspace, target, slow = long_run
-    started = workspace.start(target, "--retries", "0", config=slow)
+def test_a_cancelled_job_is_said_and_is_what_is_left(long_run):
+    workspace, target, config = long_run
+    started = workspace.start(target, "--retries", "0", config=config)
     (job,) = wait_for(lambda: running(workspace, "train_cnn"), "the job to run")
     subprocess.run(["scancel", job], check=True)
     assert started.wait(120) != 0
     printed = (workspace.folder / "run.log").read_text()
     assert "CANCELLED" in printed
     assert f"{job}.log" in printed
-    assert workspace.planned(target, config=CONFIG)["train_cnn"] == 1
+    assert workspace.planned(target, config=config) == {"train_cnn": 1}
 
 
-def test_a_node_that_dies_costs_one_job(long_run):
-    workspace, target, slow = long_run
-    started = workspace.start(target, "--retries", "0", config=slow)
+def test_a_node_that_dies_costs_its_job_and_serves_the_next(long_run):
+    workspace, target, config = long_run
+    started = workspace.start(target, "--retries", "0", config=config)
     try:
         wait_for(lambda: running(workspace, "train_cnn"), "the job to run")
         workspace.cluster.stop_node("gpu1")
-        assert started.wait(180) != 0
+        assert started.wait(200) != 0
     finally:
         started.kill()
         workspace.cluster.start_node("gpu1")
-    printed = (workspace.folder / "run.log").read_text()
-    assert "NODE_FAIL" in printed
+    assert "NODE_FAIL" in (workspace.folder / "run.log").read_text()
     wait_for(workspace.cluster.all_idle, "the node to come back")
-    workspace.run(target, config=CONFIG)
+    (job,) = accounts(submitted(workspace.run(lose(workspace, "vggnet12"), config=CONFIG)))
+    assert (job.state, job.nodes) == ("COMPLETED", {"gpu1"})
 
 
 def test_ctrl_c_cancels_the_jobs(long_run):
-    workspace, target, slow = long_run
-    started = workspace.start(target, config=slow)
+    workspace, target, config = long_run
+    started = workspace.start(target, config=config)
     wait_for(lambda: running(workspace, "train_cnn"), "the job to run")
     started.send_signal(signal.SIGINT)
     assert started.wait(120) != 0
@@ -95,21 +100,18 @@ def test_ctrl_c_cancels_the_jobs(long_run):
 
 
 def test_after_a_killed_snakemake_only_what_was_lost_is_done_again(long_run):
-    workspace, target, slow = long_run
-    other = lose(workspace, "decision_tree")
-    started = workspace.start(target, other, config=slow)
+    workspace, target, config = long_run
+    tree = lose(workspace, "decision_tree")
+    started = workspace.start(target, tree, config=config)
     (job,) = wait_for(lambda: running(workspace, "train_cnn"), "the CNN to run")
-    wait_for(lambda: (workspace.folder / other).exists(), "the tree to be there")
-    wait_for(lambda: not running(workspace, "train_tree"), "the tree to end")
+    wait_for(lambda: "1 of 2 steps" in (workspace.folder / "run.log").read_text(), "the tree to be done")
     started.kill()
     started.wait(30)
     subprocess.run(["scancel", job], check=True)
     wait_for(lambda: not running(workspace, "train_cnn"), "the job to be cancelled", 60)
-    locked = workspace.run(target, config=CONFIG, fails=True)
-    assert "--unlock" in locked
-    workspace.run("--unlock", config=CONFIG)
-    again = workspace.run(target, other, config=CONFIG)
-    assert [job.what for job in accounts(submitted(again))] == ["networks_train_cnn"]
+    assert "--unlock" in workspace.run(target, config=config, fails=True)
+    workspace.run("--unlock", config=config)
+    assert workspace.planned(target, tree, config=config) == {"train_cnn": 1}
 
 
 def test_a_gpu_asked_for_where_there_is_none_is_refused_in_words(copy_of_study):

@@ -16,6 +16,19 @@ def refused(config: dict) -> str:
     return str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("keys", "part"),
+    [
+        ({"catalogue": "dr8", "region": {"fields": "fields.csv"}}, "names no object's field"),
+        ({"catalogue": "dr8", "field_list": False}, "needs field_list: true"),
+        ({"epochs": "all", "field_list": False}, "needs field_list: true"),
+        ({"z_min": 0.3, "z_max": 0.1}, "z_min must be below z_max"),
+    ],
+)
+def test_an_archive_s_keys_that_contradict_each_other_are_refused(keys, part):
+    assert part in refused({"sky": {"source": "archive", "archive": keys}})
+
+
 @pytest.mark.parametrize("name", ["config.yaml", "demo.yaml", "real_field.yaml"])
 def test_the_configs_that_are_shipped_are_valid(repo, name):
     parse_settings(yaml.safe_load((repo / "config" / name).read_text()), name)

@@ -387,7 +387,9 @@ def test_catalogues_of_unequal_length_end_every_rank(raw, tmp_path):
     assert not [path for path in tmp_path.iterdir() if path.suffix in (".h5", ".part")]
 
 
-def test_a_failure_on_another_rank_is_in_the_log(tmp_path):
+@pytest.fixture
+def wall(tmp_path):
+    """A program whose second rank fails while the first waits for it."""
     program = tmp_path / "program.py"
     program.write_text(
         "import sys\n"
@@ -400,8 +402,23 @@ def test_a_failure_on_another_rank_is_in_the_log(tmp_path):
         "        raise HissError('the second rank ran into a wall')\n"
         "    comm.barrier()\n"
     )
-    run(["mpirun", "-n", "2", sys.executable, program, tmp_path / "log"], fails=True)
+    return program
+
+
+def test_a_failure_on_another_rank_is_in_the_log(wall, tmp_path):
+    run(["mpirun", "-n", "2", sys.executable, wall, tmp_path / "log"], fails=True)
     assert "rank 1: error: the second rank ran into a wall" in (tmp_path / "log").read_text()
+
+
+def test_a_failure_ends_all_ranks_also_where_the_log_s_disk_is_full(wall):
+    done = run(["mpirun", "-n", "2", sys.executable, wall, "/dev/full"], fails=True)
+    assert "rank 1: error: the second rank ran into a wall" in done.stderr
+
+
+def test_a_log_that_cannot_be_opened_is_said_and_ends_all_ranks(wall):
+    done = run(["mpirun", "-n", "2", sys.executable, wall, "/dev/null/log"], fails=True)
+    assert "/dev/null" in done.stderr
+    assert "rank 0: " in done.stderr
 
 
 def test_a_header_too_long_says_so():

@@ -14,6 +14,7 @@ import silx.io
 from public_cube import APERTURES, make_public
 from silx.io import nxdata
 
+import hiss.cube
 from hiss.bands import BANDS, FLUX_UNIT
 from hiss.config.cube import Cube
 from hiss.cube.adopt import AdoptedFiles, adopt_cube
@@ -209,15 +210,39 @@ def test_without_sparse_errors_the_fluxes_stay_and_the_sigmas_are_unknown(ours, 
     assert export_zoom(files.dense, 2, tmp_path / "zoom2.h5") == 1
 
 
-def test_a_cube_of_ours_is_adopted_with_its_own_sigmas(ours, windows, tmp_path):
+def test_a_cube_of_ours_is_adopted_as_it_is(ours, windows, tmp_path):
     for made in (ours, windows):
         files = adopt(made.hiss_cube_single, tmp_path / made.folder.name)
         with h5py.File(made.dense) as first, h5py.File(files.dense) as second:
-            for name in (ml_image_data(0), ml_image_data(2), f"{ml_image_group(2)}/errors", ml_spectrum_data(0)):
-                np.testing.assert_allclose(second[name][:], first[name][:], rtol=1e-6)
+            for zoom in ZOOMS:
+                errors = [f"{group(zoom)}/errors" for group in (ml_image_group, ml_spectrum_group)]
+                for name in (ml_image_data(zoom), ml_spectrum_data(zoom), *errors):
+                    np.testing.assert_array_equal(second[name][:], first[name][:])
+            one, two = (json.loads(file.attrs["provenance"])["settings"] for file in (first, second))
+            assert {**one, "compression": None} == two
             one, two = (file["dense_cube/targets"][:] for file in (first, second))
             for name in ("plate", "objid", "n_epochs", "z", "class"):
                 assert one[name].tolist() == two[name].tolist(), name
+        master = files.dense.with_name("hiss_cube.h5")
+        build_master(files.sparse, files.links, files.dense, master)
+        with hiss.cube.open(made.hiss_cube) as first, hiss.cube.open(master) as second:
+            one, two = (cube.targets[0].epochs("u") for cube in (first, second))
+            assert len(two) == 2
+            np.testing.assert_array_equal(two.flux, one.flux)
+            np.testing.assert_array_equal(two.sigma, one.sigma)
+
+
+def test_without_the_pixels_of_the_frames_a_band_of_several_epochs_keeps_its_flux(public, tmp_path):
+    lacking = Path(shutil.copy(public, tmp_path / "lacking.h5"))
+    with h5py.File(lacking, "r+") as file:
+        del file["semi_sparse_cube/0/images/data"]
+    files = adopt(lacking, tmp_path / "out")
+    with h5py.File(files.dense) as file, h5py.File(public) as source:
+        theirs = source[ml_image_data(0)][0, 0] / np.float32(APERTURES * 1e-17)
+        np.testing.assert_allclose(file[ml_image_data(0)][0, 0], theirs, rtol=1e-5)
+        sigma = file[f"{ml_image_group(0)}/errors"][0]
+    assert np.isnan(sigma[0]).all()
+    assert np.isfinite(sigma[1:]).all(), "bands of one epoch need its errors alone"
 
 
 @pytest.mark.parametrize("fiber_arcsec", [2.0, None])
@@ -283,6 +308,8 @@ def test_master_and_single_file_open_on_a_picture(ours, windows, adopted):
         for path in (made.hiss_cube, made.hiss_cube_single):
             assert pictures(path) == ("cutout_3d_cube_zoom_0", (1, 5, 64, 64))
     assert pictures(adopted.dense) == ("cutout_3d_cube_zoom_0", (1, 5, 64, 64))
+    assert pictures(adopted.sparse) == ("data", (6, 1489, 2048))
+    assert pictures(adopted.links) == ("coverage", (4, 5))
 
 
 def test_the_master_shows_every_member_of_its_parts_also_when_moved(ours, windows, tmp_path):
@@ -416,6 +443,13 @@ def spoil_texts(file):
         file.create_dataset(name, (6,), [("path", "S256"), ("header", "S1000000")])
 
 
+def spoil_shapes(file):
+    name = "dense_cube/0/ml_spectrum/errors"
+    short = file[name][:, 1:]
+    del file[name]
+    file[name] = short
+
+
 def spoil_units(file):
     file[ml_image_data(0)].attrs["units"] = "Jy"
 
@@ -438,6 +472,7 @@ def spoil_keys(file):
         (spoil_wavelengths, "not the HiSS-Cube's 3839.7 to 8914.6 Angstrom"),
         (spoil_headers, "no headers of its spectra"),
         (spoil_texts, "of bounded length"),
+        (spoil_shapes, "dense_cube/0/ml_spectrum/errors has the shape (1, 4619) where (1, 4620) is due"),
         (spoil_units, "'Jy', which is not known"),
         (spoil_rates, "star_formation_rates lacks the column avg"),
         (spoil_keys, "names a spectrum twice"),
@@ -526,6 +561,30 @@ def test_a_file_that_the_public_system_could_not_read_is_a_reject(public, tmp_pa
         read_table(files.manifest), image_table(files.sparse), target_spectra(files.dense), rejects.reset_index()
     )
     assert accounts["spectra"] == {"manifest": 5, "in_cube": 2, "rejected": 3}
+
+
+@pytest.mark.parametrize(
+    ("kind", "card"),
+    [
+        ("images", {"NAXIS1": 99_999}),
+        ("images", {"TAI": 10**400}),
+        ("spectra", {"PLUG_DEC": 1e9}),
+        ("spectra", {"PLUG_RA": 10**400}),
+        ("spectra", {"TAI": 10**400}),
+    ],
+    ids=str,
+)
+def test_a_header_with_a_number_beyond_all_bounds_is_a_reject(public, tmp_path, kind, card):
+    copy = shutil.copy(public, tmp_path / "strange.h5")
+    with h5py.File(copy, "r+") as file:
+        name = f"semi_sparse_cube/0/{kind}/metadata"
+        rows = file[name][:]
+        rows["header"][0] = json.dumps({**json.loads(rows["header"][0]), **card}).encode()
+        file[name][...] = rows
+    files = adopt(copy, tmp_path / "out")
+    rejects = read_table(files.rejects)
+    assert rows["path"][0].decode() in set(rejects[rejects["stage"] == "sparse"]["path"])
+    check_accounts(read_table(files.manifest), image_table(files.sparse), target_spectra(files.dense), rejects)
 
 
 def virtual_copy(source: Path, folder: Path) -> Path:

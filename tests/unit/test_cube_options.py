@@ -7,7 +7,7 @@ import h5py
 import numpy as np
 import pandas as pd
 import pytest
-from cube_programs import dense_line, run
+from cube_programs import SCRIPTS, dense_line, run
 
 from hiss.bands import BANDS, N_ZOOMS
 from hiss.config.cube import Cube
@@ -22,6 +22,7 @@ from hiss.cube.options import Options
 from hiss.cube.precision import round_mantissa
 from hiss.cube.targets import label_scatter
 from hiss.cube.zoom import zoom_images
+from hiss.errors import HissError
 
 
 def options(**changes) -> Options:
@@ -40,6 +41,14 @@ def out(whole, tmp_path):
     for name in ("sparse.h5", "links.h5"):
         os.link(whole / name, tmp_path / name)
     return tmp_path
+
+
+def own_copy(path):
+    """Make a file that may be changed out of one that is the other tests' too."""
+    content = path.read_bytes()
+    path.unlink()
+    path.write_bytes(content)
+    return path
 
 
 def build(out, **changes):
@@ -161,12 +170,21 @@ def test_spectra_of_other_fibres_are_stacked_where_asked_for(out, default):
 
 
 def test_gaps_can_be_the_mean_of_what_was_measured(out, default):
+    own_copy(out / "sparse.h5")
+    with h5py.File(out / "sparse.h5", "r+") as sparse:  # a pixel of the first target in r, in no epoch
+        for one in references(default, 0)[BANDS.index("r")]:
+            _, frame, x_min, _, y_min, _ = one.tolist()
+            for name in ("data", "errors"):
+                sparse[f"semi_sparse_cube/0/images/{name}"][frame, x_min + 20, y_min + 21] = np.nan
+    with build(out) as file:
+        plain = [file[ml_image_data(zoom)][:] for zoom in range(N_ZOOMS)]
     with build(out, missing="measured") as file:
         for zoom in range(N_ZOOMS):
-            name = ml_image_data(zoom)
-            filled, plain = file[name][:], default[name][:]
-            np.testing.assert_array_equal(filled[np.isfinite(plain)], plain[np.isfinite(plain)])
-            assert np.isnan(filled).sum() <= np.isnan(plain).sum()
+            filled = file[ml_image_data(zoom)][:]
+            np.testing.assert_array_equal(filled[np.isfinite(plain[zoom])], plain[zoom][np.isfinite(plain[zoom])])
+            place = 0, BANDS.index("r"), 20 >> zoom, 21 >> zoom
+            assert np.isnan(plain[zoom][place])
+            assert np.isnan(filled[place]) == (zoom == 0)
 
 
 def test_bits_are_kept_as_asked_for_and_each_zoom_is_made_of_the_whole_numbers(out, default):
@@ -186,6 +204,55 @@ def test_compressed_arrays_hold_the_same_on_any_number_of_ranks(compression, out
             same_arrays(file, default)
             assert sum(file[name].id.get_storage_size() for name in ARRAYS) < plain
         assert verify(out / "dense.h5")["rows"] > 0
+
+
+def test_damaged_links_are_not_taken_for_a_full_disk(out):
+    links = own_copy(out / "links.h5")
+    with h5py.File(links) as file:
+        place = file["semi_sparse_cube/0/spectra/image_cutouts_data"].id.get_chunk_info(0).byte_offset
+    with links.open("r+b") as file:
+        file.seek(place)
+        file.write(bytes(60))
+    with pytest.raises(HissError, match=r"links\.h5: cannot be read throughout .*; `snakemake verify_cube` says which"):
+        build(out)
+    assert not (out / "dense.h5").exists()
+
+
+FAULT = """
+import os, runpy, signal, sys
+sys.path.insert(0, {scripts!r})
+from hiss.cube import dense
+true = dense.{place}
+def replaced(*arguments, **named):
+    if os.environ["OMPI_COMM_WORLD_RANK"] == "1":
+        {act}
+    return true(*arguments, **named)
+dense.{place} = replaced
+sys.argv[0] = {program!r}
+runpy.run_path({program!r}, run_name="__main__")
+"""
+
+
+@pytest.mark.parametrize(
+    ("place", "act"),
+    [
+        ("create_arrays", "raise RuntimeError('the wall')"),
+        ("progress", "os.kill(os.getpid(), signal.SIGKILL)"),
+    ],
+)
+def test_a_fault_on_one_rank_ends_all_and_the_next_run_succeeds(place, act, out, default):
+    line = dense_line(2, Cube().for_build(), out)
+    true = str(SCRIPTS / "build_dense.py")
+    program = out / "program.py"
+    program.write_text(FAULT.format(scripts=str(SCRIPTS), place=place, act=act, program=true))
+    done = run([program if part == true else part for part in line], fails=True)
+    assert ("signal 9" if "kill" in act else "the wall") in done.stderr
+    assert not (out / "dense.h5").exists()
+    assert not (out / "dense_rejects.parquet").exists()
+    run(line)
+    assert list(out.glob(".*.part")) == []
+    with h5py.File(out / "dense.h5") as file:
+        same_arrays(file, default)
 
 
 def test_neither_the_batch_nor_what_is_read_at_once_changes_anything(out, default, monkeypatch):

@@ -51,6 +51,7 @@ def test_questions_without_an_answer(cube):
         ("13 of its 17 targets have class GALAXY; ", lambda: cube.target(**{"class": "GALAXY"})),
         ("has no column colour; its columns are target_id, ra", lambda: cube.targets.select(colour=1)),
         ("zoom 4 is not one of", lambda: cube.targets.cutouts(4)),
+        ("zoom 1.0 is not one of", lambda: cube.targets.cutouts(1.0)),
         ("zoom -1 is not one of", lambda: cube.spectra.read(-1)),
         ("band 'y' is not one of", lambda: target.epochs("y")),
     ):

@@ -130,7 +130,17 @@ def test_the_real_public_cube_is_read_once_it_is_adopted(sdss_files, tmp_path):
     with hiss.cube.open(tmp_path / "hiss_cube.h5") as cube:
         star = cube.targets.cone((38.3018, -0.1339), 2 * u.arcsec)[0]
         assert (len(cube.targets), len(cube.spectra), len(cube.frames)) == (1, 4, 6)
-        assert len(star.epochs("u")) == 2
+        epochs = star.epochs("u")
+        assert len(epochs) == 2
+        assert np.isnan(epochs.sigma).all(), "the file has zeros for its sigmas"
+        flux, sigma = cube.frames[0].read()
+        assert np.isfinite(flux).all()
+        assert 0 < np.isfinite(sigma).sum() < 0.01 * sigma.size
+        assert sigma[np.isfinite(sigma)].min() > 0
+        for zoom in ZOOMS:
+            spectra = cube.spectra.read(zoom)
+            assert (np.isnan(spectra.flux) == np.isnan(spectra.sigma)).all()
+        assert np.isnan(cube.spectra.read(0).flux).sum() == 19, "masked samples, in which the file has a flux"
         assert star.cutout().flux.max() > 100 * u.Unit(FLUX_UNIT)
         assert np.nanmedian(cube.spectrum(3126, 54804, 211).read(2).flux.value) > 1
         assert cube.describe().count("\n") > 5

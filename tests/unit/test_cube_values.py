@@ -162,6 +162,12 @@ def test_fewer_bits_are_the_nearest_number_of_so_many(array, bits):
     np.testing.assert_array_equal(round_mantissa(rounded, bits)[normal], rounded[normal])
 
 
+@pytest.mark.parametrize("bits", [1, 10, 22])
+def test_a_nan_of_any_bits_stays_one(bits):
+    array = np.array([0x7FFFFFFF, 0xFFFFFFFF, 0x7FC00000, 0x7F800001], np.uint32).view(np.float32)  # the first: FITS
+    assert np.isnan(round_mantissa(array, bits)).all()
+
+
 def test_ties_go_to_even_and_no_bits_asked_for_changes_nothing():
     array = np.array([1 + 2**-11, 1 + 3 * 2**-11, -(1 + 2**-11), 0.0], np.float32)
     assert round_mantissa(array, 10).tolist() == [1, 1 + 2**-9, -1, 0]

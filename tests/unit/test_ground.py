@@ -104,6 +104,16 @@ def test_a_job_s_error_is_one_sentence_in_its_log(tmp_path, capsys):
     assert "no table" in capsys.readouterr().err
 
 
+def test_what_another_process_adds_to_the_log_stays(tmp_path):
+    (tmp_path / "log").write_text("of an earlier run\n")
+    with job(tmp_path / "log"):
+        print("one")
+        with (tmp_path / "log").open("a") as other:
+            other.write("two\n")
+        print("three")
+    assert (tmp_path / "log").read_text() == "one\ntwo\nthree\n"
+
+
 def test_an_unforeseen_error_leaves_its_traceback_in_the_log(tmp_path):
     with pytest.raises(SystemExit), job(tmp_path / "rule.log"):
         print("before")

@@ -1,6 +1,9 @@
 """The lean reading of headers, rows and images against astropy's own."""
 
 import bz2
+import errno
+import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,8 +11,8 @@ from astropy.io import fits
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hiss.errors import BadInput
-from hiss.sdss.fits import first_hdus, open_fits, plain_header, read_image, read_rows
+from hiss.errors import BadInput, HissError
+from hiss.sdss.fits import corrupt_is_bad, first_hdus, open_fits, plain_header, read_image, read_rows
 from hiss.sdss.frame import read_frame
 
 NUMPY = {"L": 1, "X": 1, "B": 1, "I": 2, "J": 4, "K": 8, "E": 4, "D": 8, "C": 8, "M": 16}
@@ -130,6 +133,27 @@ def test_a_frame_for_windows_is_a_view_of_the_file_with_the_same_values(sdss_fil
             np.testing.assert_array_equal(getattr(whole, name), getattr(other, name))
             assert getattr(other, name).dtype == np.float32 or name == "image"
     assert whole.header == view.header == unpacked.header
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.ENOMEM, errno.ESTALE])
+@pytest.mark.parametrize("place", ["opening", "parsing"])
+def test_a_good_file_is_not_set_aside_for_the_machine_s_trouble(number, place, sdss_files, monkeypatch):
+    path = sdss_files / "spectra" / "spec-0266-51602-0001.fits"
+
+    def trouble(*_, **__):
+        raise OSError(number, os.strerror(number))
+
+    if place == "opening":
+        monkeypatch.setattr(Path, "open", trouble)
+    with pytest.raises(HissError, match="through no fault of the file") as error, corrupt_is_bad(path), open_fits(path):
+        trouble()
+    assert not isinstance(error.value, BadInput)
+
+
+def test_an_unreadable_file_is_set_aside(sdss_files):
+    path = sdss_files / "spectra" / "spec-0266-51602-0001.fits"
+    with pytest.raises(BadInput, match="the file is corrupt"), open_fits(path):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
 
 
 def test_where_no_column_asked_for_is_there_none_is_given(sdss_files):

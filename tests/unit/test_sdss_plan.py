@@ -19,7 +19,14 @@ from hiss.sdss import archive
 from hiss.sdss.catalogue import read_sfr_catalogue, write_sfr_catalogue
 from hiss.sdss.catalogue_tables import prepare_catalogue
 from hiss.sdss.dr8 import read_dr8_catalogue
-from hiss.sdss.estimates import SHARD_BYTES, advise_shards, cutout_bytes, frame_bytes, spectrum_bytes
+from hiss.sdss.estimates import (
+    SHARD_BYTES,
+    SHARD_CORE_HOURS,
+    advise_shards,
+    cutout_bytes,
+    frame_bytes,
+    spectrum_bytes,
+)
 from hiss.sdss.fetched import join_fetched
 from hiss.sdss.field_rows import estimate_rows, neighbours_needed
 from hiss.sdss.fields import (
@@ -436,12 +443,14 @@ def test_bytes_of_the_cube_are_those_of_its_arrays():
 def test_shards_are_advised_where_one_file_would_be_too_large():
     rng = np.random.default_rng(1)
     ra, dec = rng.uniform(0, 360, 5000), np.degrees(np.arcsin(rng.uniform(-1, 1, 5000)))
-    assert advise_shards(ra, dec, 1e9, None)["advised"] is None
-    advice = advise_shards(ra, dec, 40 * SHARD_BYTES, 1)
+    assert advise_shards(ra, dec, 1e9, 60.0, None)["advised"] is None
+    advice = advise_shards(ra, dec, 40 * SHARD_BYTES, 60.0, 1)
     assert advice["advised"] in (1, 2)
     assert advice["largest_bytes"] <= SHARD_BYTES
     coarser = cells_largest(ra, dec, advice["advised"] - 1)
     assert 40 * SHARD_BYTES * coarser > SHARD_BYTES, "a coarser order would not do"
+    slow = advise_shards(ra, dec, 1e9, 40 * SHARD_CORE_HOURS, None)
+    assert slow["advised"] == advice["advised"], "small, but 160 hours of 16 ranks"
 
 
 def cells_largest(ra, dec, order):
@@ -473,6 +482,23 @@ def test_what_was_fetched_is_the_manifest_and_the_rest_is_set_aside(tmp_path):
     assert set_aside.to_numpy().tolist() == [["fetch", "frame", files["path"][1], "https://a/...: 404"]]
     with pytest.raises(HissError, match="2 planned files are in no batch"):
         join_fetched(files, [done.iloc[:4]], tables, tmp_path)
+
+
+def test_an_archive_that_has_no_frame_at_all_stops_the_run(tmp_path):
+    objects = pd.DataFrame({"plate": [266], "mjd": [51602], "fiber": [1], "ra": [10.0], "dec": [0.0], "run2d": [""]})
+    fields = pd.DataFrame({"run": [94], "camcol": [1], "field": [11], "ra": [20.0], "dec": [1.0]})
+    files = list_files(objects, fields, "dr17", "https://a", "lite", 9)
+    done = files[["path", "url"]].assign(
+        size=0, sha256="", status="rejected", reason=files["url"] + ": 404", ra=1.0, dec=1.0
+    )
+    done.loc[5, "status"] = "fetched"
+    tables = pd.DataFrame(columns=["name", "path", "url", "size", "sha256", "status", "reason"])
+    with pytest.raises(
+        HissError, match=r"none of the 5 frames planned could be had, .*: 404; correct sky.archive.base_url"
+    ):
+        join_fetched(files, [done], tables, tmp_path)
+    done.loc[0, "status"] = "fetched"
+    assert len(join_fetched(files, [done], tables, tmp_path)[1]) == 4
 
 
 def test_overlap_is_what_the_fields_of_a_run_share():

@@ -119,6 +119,15 @@ def test_a_list_of_fields_and_a_list_of_spectra(tmp_path):
     assert objects.loc[411, "run"] == -1
 
 
+def test_a_reduction_that_a_csv_says_counts_for_listed_spectra_too(tmp_path):
+    path = tmp_path / "spectra.csv"
+    path.write_text("plate,mjd,fiber,run2d\n303,52003,7, 103\n303,52003,8,\n1960,53289,640,104\n")
+    objects = chosen(region={"spectra": str(path)}).objects
+    assert objects["run2d"].tolist() == ["103", "", "104"]
+    assert objects["listed"].tolist() == [True, True, False]
+    assert set(chosen().objects["run2d"]) == {""}
+
+
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [

@@ -61,7 +61,7 @@ def test_the_slurm_profile_sends_each_job_where_it_belongs(workspace, config):
     for rule in ("train_cnn", "train_lightgbm", "time_selected", "time_cnn"):
         assert all("threads: 8" in job for job in jobs_of(text, rule)), "profiles/default must not be laid over it"
     for rule in ("build_sparse", "build_dense"):
-        assert all("mpi=srun" in job and "tasks=16" in job for job in jobs_of(text, rule))
+        assert all("mpi=srun --kill-on-bad-exit=1" in job and "tasks=16" in job for job in jobs_of(text, rule))
 
 
 @pytest.mark.parametrize(

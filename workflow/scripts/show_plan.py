@@ -10,7 +10,8 @@ from hiss.sdss.planning import accept_sentence
 
 with job(snakemake.log[0]):
     size = read_json(snakemake.input.plan)["files"]["bytes"]
-    here = next(folder for folder in Path(snakemake.params.root).absolute().parents if folder.is_dir())
+    root = Path(snakemake.params.root).absolute()
+    here = next(folder for folder in (root, *root.parents) if folder.is_dir())  # it may be a disk of its own
     say(Path(snakemake.input.text).read_text())
     say(f"{shutil.disk_usage(here).free / 1e9:,.1f} GB are free on the disk of {snakemake.params.root}.")
     say(accept_sentence(size, snakemake.params.accept_gb))

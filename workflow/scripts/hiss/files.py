@@ -24,10 +24,7 @@ def atomic(path: Path | str) -> Iterator[Path]:
     process left there is cleared away first: a file has one writer.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    for stale in path.parent.glob(f".{escape(path.name)}.*.part"):
-        stale.unlink(missing_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    temporary = temporary_beside(path)
     try:
         yield temporary
         with temporary.open("rb") as stream:
@@ -39,6 +36,14 @@ def atomic(path: Path | str) -> Iterator[Path]:
         raise
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def temporary_beside(path: Path) -> Path:
+    """Return this process's temporary path for an output, in its folder, which is made and cleared of stale ones."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for stale in path.parent.glob(f".{escape(path.name)}.*.part"):
+        stale.unlink(missing_ok=True)
+    return path.with_name(f".{path.name}.{os.getpid()}.part")
 
 
 def unwritable(path: Path | str, error: OSError) -> HissError:

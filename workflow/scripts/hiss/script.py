@@ -44,7 +44,8 @@ def job(log: Path | str) -> Iterator[None]:
     """
     Path(log).parent.mkdir(parents=True, exist_ok=True)
     out, err = sys.stdout, sys.stderr
-    with Path(log).open("w") as stream:
+    Path(log).write_text("")
+    with Path(log).open("a") as stream:  # at the end, also where another MPI rank has added to it
         sys.stdout = sys.stderr = _Tee(err, stream)
         try:
             yield

@@ -151,4 +151,6 @@ class ArchiveSky(Section):
             raise ValueError("z_min must be below z_max")
         if not self.field_list and (self.epochs == "all" or self.catalogue == "dr8"):
             raise ValueError("epochs: all and catalogue: dr8 find frames by position, which needs field_list: true")
+        if self.catalogue == "dr8" and self.region.fields:
+            raise ValueError("catalogue: dr8 names no object's field, so that region: fields selects none; use dr7")
         return self

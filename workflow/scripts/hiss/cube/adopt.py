@@ -55,7 +55,8 @@ def adopt_cube(
 
     Fluxes are brought to our units and aperture, bands to u g r i z by their references. The cutouts' sigmas, which
     the public system reads from the fluxes, are recomputed from the sparse part's, and are NaN where that does not
-    hold them. Only zoom 0 is read: the coarser zooms are made from it as in our build.
+    hold them. Only zoom 0 is read, and the coarser zooms are made from it as in our build; of a file that this
+    workflow wrote all are read as they are.
 
     Parameters
     ----------
@@ -74,7 +75,8 @@ def adopt_cube(
         The file is missing, damaged, or not a public cube with a dense part.
     """
     with open_public(existing) as cube:
-        record = provenance({"existing": existing}, {"image_fiber_arcsec": fiber_arcsec}, code)
+        settings = {**cube.settings, "image_fiber_arcsec": fiber_arcsec, "compression": compression}
+        record = provenance({"existing": existing}, settings, code)
         rates = read_rates(cube)
         frames, spectra = read_frames(cube), read_spectra(cube, rates)
         adopted = plan_adoption(cube, frames, spectra)

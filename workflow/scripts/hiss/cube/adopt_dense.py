@@ -10,6 +10,7 @@ from hiss.cube.adopt_plan import PIXELS, Adopted
 from hiss.cube.epochs import Frames
 from hiss.cube.layout import (
     REFERENCE_DTYPE,
+    ZOOMS,
     ml_image_data,
     ml_image_group,
     ml_spectrum_data,
@@ -87,24 +88,19 @@ class Converter:
             gather(table, rows).astype(REFERENCE_DTYPE)[here, places][..., : self._plan.width]
             for table in self._references
         )
-        flux = self._images("", rows)[here, places]
         if self._cube.ours:
-            sigma, kept, chi2 = self._images("errors", rows)[here, places], headers["ds_path"] != b"", None
+            names = [(ml_image_data(zoom), f"{ml_image_group(zoom)}/errors") for zoom in ZOOMS]
+            images = [tuple(self._images(name, rows)[here, places] for name in pair) for pair in names]
+            spectra = [self._spectra(rows, zoom) for zoom in ZOOMS]
+            kept, chi2 = headers["ds_path"] != b"", np.full(len(rows), np.nan)
         else:
+            flux = self._images(ml_image_data(0), rows)[here, places]
             sigma, kept, chi2 = self._measure(flux, windows, headers, self._ra[first:last], self._dec[first:last])
-        n_epochs = kept.sum(axis=2)
-        return Batch(
-            zoom_images(flux, sigma),
-            self._spectra(rows),
-            _only(windows, kept),
-            _only(headers, kept),
-            n_epochs,
-            np.full(len(rows), np.nan) if chi2 is None else chi2,
-        )
+            images, spectra = zoom_images(flux, sigma), self._coarser(*self._spectra(rows, 0))
+        return Batch(images, spectra, _only(windows, kept), _only(headers, kept), kept.sum(axis=2), chi2)
 
     def _images(self, name: str, rows: np.ndarray) -> np.ndarray:
-        dataset = self._cube.file[f"{ml_image_group(0)}/{name}" if name else ml_image_data(0)]
-        return np.asarray(gather(dataset, rows).astype(np.float64) * self._factor, np.float32)
+        return np.asarray(gather(self._cube.file[name], rows).astype(np.float64) * self._factor, np.float32)
 
     def _measure(
         self, flux: np.ndarray, windows: np.ndarray, headers: np.ndarray, ra: np.ndarray, dec: np.ndarray
@@ -125,11 +121,11 @@ class Converter:
             epochs = windows[target, band][chosen]
             errors = self._epochs.read("errors", epochs) * np.float32(self._factor)
             errors[~(np.isfinite(errors) & (errors > 0))] = np.nan
-            known = np.isfinite(errors).any(axis=(1, 2)).all() and len(errors) > 0
             if not several:
                 sigma[target, band] = errors[0]
-            elif known:
-                values = self._epochs.read("data", epochs) * np.float32(self._factor)
+                continue
+            values = self._epochs.read("data", epochs) * np.float32(self._factor)
+            if len(epochs) and np.isfinite(values + errors).any(axis=(1, 2)).all():
                 weights = spectrum_weights(errors.reshape(len(errors), -1))
                 mean, error, *fit = stack(values[:, None], errors[:, None], weights[:, None])
                 flux[target, band], sigma[target, band] = mean[0], error[0]
@@ -150,15 +146,15 @@ class Converter:
         chosen[target[where], band[where], place[where]] = True
         return chosen
 
-    def _spectra(self, rows: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+    def _spectra(self, rows: np.ndarray, zoom: int) -> tuple[np.ndarray, np.ndarray]:
         factor = self._cube.spectrum_factor
         flux, sigma = (
             np.asarray(gather(self._cube.file[name], rows).astype(np.float64) * factor, np.float32)
-            for name in (ml_spectrum_data(0), f"{ml_spectrum_group(0)}/errors")
+            for name in (ml_spectrum_data(zoom), f"{ml_spectrum_group(zoom)}/errors")
         )
         missing = ~(np.isfinite(flux) & np.isfinite(sigma) & (sigma > 0))
         flux[missing] = sigma[missing] = np.nan
-        return self._coarser(flux, sigma)
+        return flux, sigma
 
 
 def _only(references: np.ndarray, kept: np.ndarray) -> np.ndarray:

@@ -15,7 +15,6 @@ from hiss.cube.hdf5 import set_attributes, set_root, write_wavelengths
 from hiss.cube.index import image_index, spectrum_index
 from hiss.cube.intact import seal
 from hiss.cube.layout import (
-    COVERAGE,
     FLUX_FACTOR,
     IMAGE_TABLE,
     IMAGES_METADATA,
@@ -23,11 +22,13 @@ from hiss.cube.layout import (
     SPARSE,
     SPECTRA_METADATA,
     SPECTRUM_TABLE,
+    WINDOWS,
     ZOOMS,
     images_group,
     spectra_group,
 )
 from hiss.cube.linking import NO_FRAME, WHOLE
+from hiss.cube.links import write_coverage
 from hiss.cube.public import PublicCube
 from hiss.cube.public_rows import Rows
 from hiss.cube.rebin import bin_centers
@@ -66,14 +67,19 @@ def write_sparse_tables(
         _link_arrays(file, cube, spectra_group(zoom), (cube.spectrum_factor, cube.spectrum_factor * wrong**0.5))
         write_wavelengths(file[spectra_group(zoom)], bin_centers(zoom))
         set_attributes(file[spectra_group(zoom)], {"axes": [".", "wl"]})
-        set_attributes(file[f"{SPARSE}/{zoom}"], {"NX_class": "NXcollection"})
+        picture = images_group(zoom) if cube.has(f"{images_group(zoom)}/data") else spectra_group(zoom)
+        set_attributes(file[f"{SPARSE}/{zoom}"], {"NX_class": "NXcollection", "default": f"/{picture}"})
         file[images_group(zoom)].create_dataset("wcs", data=zoom_wcs(frames.wcs, zoom))
     _write_frames(file, frames)
     _write_spectra(file, spectra)
     for name, kind in ((IMAGES_METADATA, "images"), (SPECTRA_METADATA, "spectra")):
         file[name] = _link(file, cube, cube.metadata_name(kind))
     write_star_formation_rates(file, rates)
-    set_attributes(file[SPARSE], {"NX_class": "NXentry"})
+    picture = f"{SPARSE}/0"
+    if cube.has(f"{WINDOWS}/data"):
+        _link_arrays(file, cube, WINDOWS, (factor, factor))
+        picture = WINDOWS
+    set_attributes(file[SPARSE], {"NX_class": "NXentry", "default": f"/{picture}"})
     set_root(file, f"/{SPARSE}", record)
     file.attrs["image_count"] = np.int64(frames.good.sum())
     file.attrs["spectrum_count"] = np.int64(spectra.good.sum())
@@ -82,10 +88,11 @@ def write_sparse_tables(
 
 def _link_arrays(file: h5py.File, cube: PublicCube, name: str, factors: tuple[float, float]) -> None:
     group = file.create_group(name)
-    for leaf in ("data", "errors", "metadata"):
+    for leaf in ("data", "errors", "metadata", "table"):
         if cube.has(f"{name}/{leaf}"):
             group[leaf] = _link(file, cube, f"{name}/{leaf}")
-    set_attributes(group, {"NX_class": "NXdata", "signal": "data"})
+    kind = {"NX_class": "NXdata", "signal": "data"} if "data" in group else {"NX_class": "NXcollection"}
+    set_attributes(group, kind)
     set_attributes(group, {FLUX_FACTOR: factors[0], SIGMA_FACTOR: factors[1]})
 
 
@@ -166,8 +173,6 @@ def write_links(file: h5py.File, cube: PublicCube, coverage: np.ndarray, record:
         for leaf in ("image_cutouts_data", "image_cutouts_errors", "image_cutouts_metadata"):
             if cube.has(f"{spectra_group(zoom)}/{leaf}"):
                 group[leaf] = _link(file, cube, f"{spectra_group(zoom)}/{leaf}")
-    meaning = "0: no whole cutout, 2: a whole cutout in the existing cube"
-    set_attributes(file.create_dataset(COVERAGE, data=coverage), {"bands": list(BANDS), "long_name": meaning})
-    set_attributes(file[SPARSE], {"NX_class": "NXentry"})
+    write_coverage(file, coverage, "0: no whole cutout, 2: a whole cutout in the existing cube")
     set_root(file, f"/{SPARSE}", record)
     seal(file)

@@ -1,9 +1,8 @@
 """The world of MPI ranks, or of one process where h5py has no MPI: the same few methods in both."""
 
-import sys
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -182,16 +181,17 @@ def mpi_job(comm: Comm, log: Path | str) -> Iterator[None]:
             comm.barrier()
             yield
     except BaseException as error:
-        if comm.rank > 0:
-            _report(comm.rank, error, log)
         if isinstance(comm, Alone):
             raise
-        sys.stderr.flush()
-        comm.Abort(1)
+        try:
+            if comm.rank > 0 or not isinstance(error, SystemExit):  # rank 0's `job` has said why it exits
+                _report(comm.rank, error, log)
+        finally:  # whatever befalls the report: a rank that does not end the others leaves them waiting
+            comm.Abort(1)
 
 
 def _report(rank: int, error: BaseException, log: Path | str) -> None:
     sentence = f"error: {error}" if isinstance(error, HissError) else "".join(traceback.format_exception(error))
-    with Path(log).open("a") as stream:
-        stream.write(f"rank {rank}: {sentence}\n")
     say(f"rank {rank}: {sentence}")
+    with suppress(OSError), Path(log).open("a") as stream:  # its disk may be the full one
+        stream.write(f"rank {rank}: {sentence}\n")

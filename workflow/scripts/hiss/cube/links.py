@@ -75,9 +75,10 @@ def build_links(sparse: Path | str, output: Path | str, radius_arcmin: float, co
                 sums[name].update(table.tobytes())
         for zoom in ZOOMS[1:]:  # a frame has one header
             file[f"{spectra_group(zoom)}/image_cutouts_metadata"] = file[_HEADERS]
-        _write_coverage(file, coverage, radius_arcmin)
+        complete = radius_arcmin >= FRAME_RADIUS_ARCMIN
+        nowhere = "no frame" if complete else f"no frame whose centre is within {radius_arcmin:g} arcmin"
+        write_coverage(file, coverage, f"0: {nowhere}, 1: cutout not whole, 2: whole cutout")
         set_root(file, f"/{SPARSE}", record)
-        set_attributes(file[SPARSE], {"NX_class": "NXentry", "default": f"/{SPARSE}/view_coverage"})
         seal(file, {name: checksum.hexdigest() for name, checksum in sums.items()})
     whole = int((coverage == WHOLE).all(axis=1).sum())
     say(f"links: {total} cutouts; {whole} of {len(spectra)} spectra have a whole one in all bands")
@@ -153,15 +154,14 @@ def _linked(link: Linker, stored: _Frames | _Windows, spectra: np.ndarray, what:
         yield rows, stored.kept(link(spectra["ra"][rows], spectra["dec"][rows]), first)
 
 
-def _write_coverage(file: h5py.File, coverage: np.ndarray, radius_arcmin: float) -> None:
-    complete = radius_arcmin >= FRAME_RADIUS_ARCMIN
-    nowhere = "no frame" if complete else f"no frame whose centre is within {radius_arcmin:g} arcmin"
-    meaning = f"0: {nowhere}, 1: cutout not whole, 2: whole cutout"
+def write_coverage(file: h5py.File, coverage: np.ndarray, meaning: str) -> None:
+    """Write the coverage, (n, 5) int8, with the meaning of its numbers, as what a viewer opens first."""
     dataset = file.create_dataset(COVERAGE, data=coverage)
     set_attributes(dataset, {"bands": list(BANDS), "long_name": meaning, "interpretation": "image"})
     view = file.create_group(f"{SPARSE}/view_coverage")
     view["coverage"] = h5py.SoftLink(f"/{COVERAGE}")
     set_attributes(view, {"NX_class": "NXdata", "signal": "coverage"})
+    set_attributes(file[SPARSE], {"NX_class": "NXentry", "default": f"/{SPARSE}/view_coverage"})
 
 
 def create_references(file: h5py.File, name: str, shape: tuple[int, ...]) -> h5py.Dataset:
@@ -169,20 +169,4 @@ def create_references(file: h5py.File, name: str, shape: tuple[int, ...]) -> h5p
     packing = {"chunks": (min(shape[0], _ROWS), *shape[1:]), "compression": "gzip", "compression_opts": _LEVEL}
     dataset = file.create_dataset(name, shape, REFERENCE_DTYPE, **(packing | {"shuffle": True} if all(shape) else {}))
     set_attributes(dataset, {"long_name": "x: first axis of the image (rows), y: second (columns), max excluded"})
-    return dataset
-
-
-def write_references(file: h5py.File, name: str, shape: tuple[int, ...], tables: Iterable[np.ndarray]) -> h5py.Dataset:
-    """Write a table of references.
-
-    Parameters
-    ----------
-    tables
-        Its rows in batches, which need not lie in memory together.
-    """
-    dataset = create_references(file, name, shape)
-    first = 0
-    for table in tables:
-        dataset[first : first + len(table)] = table
-        first += len(table)
     return dataset

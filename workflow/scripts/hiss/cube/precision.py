@@ -40,7 +40,7 @@ def round_mantissa(array: np.ndarray, bits: int | None) -> np.ndarray:
     rounded += np.uint32((1 << (dropped - 1)) - 1)
     rounded &= np.uint32(0xFFFFFFFF << dropped & 0xFFFFFFFF)
     values = rounded.view(np.float32)
-    lost = ~np.isfinite(values)
+    lost = ~(np.isfinite(array) & np.isfinite(values))  # of a NaN of many bits the carry makes a number
     if lost.any():
         values[lost] = array[lost]
     return values

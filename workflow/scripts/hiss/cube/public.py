@@ -10,13 +10,16 @@ from typing import Any, Final
 import h5py
 import numpy as np
 
-from hiss.bands import BANDS, CUTOUT_SIZE, FLUX_UNIT, PIXEL_SCALE, SPECTRUM_SIZE
+from hiss.bands import BANDS, FLUX_UNIT, PIXEL_SCALE
 from hiss.cube.layout import (
     REFERENCE_DTYPE,
+    ZOOMS,
+    cutout_size,
     ml_image_data,
     ml_image_group,
     ml_spectrum_data,
     ml_spectrum_group,
+    spectrum_size,
 )
 from hiss.cube.rebin import bin_centers
 from hiss.errors import BadInput, HissError
@@ -73,17 +76,14 @@ class PublicCube:
     def __init__(self, file: h5py.File, path: Path) -> None:
         self.file = file
         self.path = path
-        images, spectra = self.array(ml_image_data(0), 4), self.array(ml_spectrum_data(0), 2)
-        self.array(f"{ml_spectrum_group(0)}/errors", 2)
+        images = self.array(ml_image_data(0), 4)
         self.n_targets = len(images)
-        if images.shape[1:] != (len(BANDS), CUTOUT_SIZE, CUTOUT_SIZE):
-            raise HissError(f"{path}: its cutouts have the shape {images.shape[1:]}, not (5, 64, 64); {_REMEDY}")
-        if spectra.shape != (self.n_targets, SPECTRUM_SIZE):
-            raise HissError(f"{path}: its spectra have the shape {spectra.shape}; {_REMEDY}")
         units = _text(images.attrs.get("units", ""))
         if units not in ("", FLUX_UNIT):
             raise HissError(f"{path}: its fluxes are in {units[:80]!r}, which is not known; {_REMEDY}")
         self.ours = units == FLUX_UNIT
+        for zoom in ZOOMS if self.ours else (0,):
+            self._check_shapes(zoom)
         self._check_wavelengths()
 
     def array(self, name: str, ndim: int) -> h5py.Dataset:
@@ -92,6 +92,18 @@ class PublicCube:
         if not isinstance(item, h5py.Dataset) or item.ndim != ndim or item.dtype.kind != "f":
             raise HissError(f"{self.path}: has no {name} of {ndim} axes of numbers; {_REMEDY}")
         return item
+
+    def _check_shapes(self, zoom: int) -> None:
+        side = cutout_size(zoom)
+        images, spectra = (self.n_targets, len(BANDS), side, side), (self.n_targets, spectrum_size(zoom))
+        shapes: dict[str, tuple[int, ...]] = {ml_image_data(zoom): images, ml_spectrum_data(zoom): spectra}
+        shapes[f"{ml_spectrum_group(zoom)}/errors"] = spectra
+        if self.ours:  # those of the public system are not read
+            shapes[f"{ml_image_group(zoom)}/errors"] = images
+        for name, shape in shapes.items():
+            found = self.array(name, len(shape)).shape
+            if found != shape:
+                raise HissError(f"{self.path}: {name} has the shape {found} where {shape} is due; {_REMEDY}")
 
     def _check_wavelengths(self) -> None:
         name = f"{ml_spectrum_group(0)}/wl"
@@ -103,16 +115,19 @@ class PublicCube:
     def image_factor(self, fiber_arcsec: float | None) -> float:
         """Return what an image's flux is multiplied by to be ours, in the aperture of a fibre (or of one pixel)."""
         if self.ours:
-            return _aperture(fiber_arcsec) / _aperture(self._own_fiber(fiber_arcsec))
+            own = self.settings.get("image_fiber_arcsec", fiber_arcsec)
+            known = own is None or (isinstance(own, float) and own > 0)
+            return _aperture(fiber_arcsec) / _aperture(own if known else fiber_arcsec)
         return CGS * _aperture(fiber_arcsec) / _PUBLIC_APERTURE
 
-    def _own_fiber(self, unknown: float | None) -> float | None:
-        """Give the aperture of a file that this workflow wrote, as its provenance says."""
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Return how a file that this workflow wrote was made, as its provenance says; of others nothing."""
         try:
-            found = json.loads(self.file.attrs.get("provenance", "{}"))["settings"]["image_fiber_arcsec"]
+            found = json.loads(self.file.attrs["provenance"])["settings"]
         except (ValueError, KeyError, TypeError):
-            return unknown
-        return found if found is None or (isinstance(found, float) and found > 0) else unknown
+            return {}
+        return found if self.ours and isinstance(found, dict) else {}
 
     @property
     def spectrum_factor(self) -> float:

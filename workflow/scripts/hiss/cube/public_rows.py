@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -22,6 +23,7 @@ from hiss.cube.wcs import frame_center, wcs_of
 from hiss.errors import BadInput
 from hiss.progress import progress
 from hiss.sdss.catalogue import KEY
+from hiss.sdss.fits import corrupt_is_bad
 from hiss.sdss.frame import parse_frame_name
 from hiss.sdss.manifest import COLUMNS
 from hiss.sdss.spectrum import SECONDS_PER_DAY, fiber_diameter, parse_spectrum_name
@@ -67,7 +69,8 @@ def read_frames(cube: PublicCube) -> Rows:
         try:
             if isinstance(source, BadInput):
                 raise source
-            table[row], wcs[row] = _frame(source, wavelength[row])
+            with corrupt_is_bad(Path(source.path)):
+                table[row], wcs[row] = _frame(source, wavelength[row])
             good[row] = True
         except BadInput as error:
             bad[source.path if isinstance(source, SourceFile) else f"row {row} of the images"] = str(error)
@@ -139,7 +142,8 @@ def read_spectra(cube: PublicCube, rates: pd.DataFrame) -> Rows:
         try:
             if isinstance(source, BadInput):
                 raise source
-            table[row] = _spectrum(source)
+            with corrupt_is_bad(Path(source.path)):
+                table[row] = _spectrum(source)
             good[row] = True
         except BadInput as error:
             bad[source.path if isinstance(source, SourceFile) else f"row {row} of the spectra"] = str(error)
@@ -164,6 +168,8 @@ def _spectrum(source: SourceFile) -> np.ndarray:
     row["path"] = source.path.encode()
     row["plate"], row["mjd"], row["fiber"] = plate, mjd, fiber
     row["ra"], row["dec"] = _number(source, "PLUG_RA") % 360, _number(source, "PLUG_DEC")
+    if abs(row["dec"]) > 90:
+        raise BadInput(f"{source.path}: PLUG_DEC in its header is not on the sky; leave it out")
     tai = header.get("TAI")
     row["tai"] = tai if isinstance(tai, int | float) else mjd * SECONDS_PER_DAY
     row["fiber_arcsec"] = fiber_diameter(plate)

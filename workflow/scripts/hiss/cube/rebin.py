@@ -26,7 +26,7 @@ def bin_centers(zoom: int) -> np.ndarray:
 
 
 def bin_edges(zoom: int) -> np.ndarray:
-    """Return the edges of a zoom's bins, midway between its samples, (4621 or so,) float64 [Angstrom]."""
+    """Return the edges of a zoom's bins, midway between its samples, ((4620 >> zoom) + 1,) [Angstrom]."""
     return edges_of(bin_centers(zoom))
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from hiss.cube.comm import Comm
 from hiss.errors import HissError
-from hiss.files import unwritable
+from hiss.files import temporary_beside, unwritable
 
 Compression = Literal["gzip", "lzf"] | None
 
@@ -35,13 +35,7 @@ def shared_temporary(output: Path | str, comm: Comm) -> Iterator[Path]:
         What was written did not reach the disk, which is full more often than not.
     """
     output = Path(output)
-    temporary = output
-    if comm.rank == 0:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        for stale in output.parent.glob(f".{output.name}.*.part"):
-            stale.unlink(missing_ok=True)
-        temporary = output.with_name(f".{output.name}.{os.getpid()}.part")
-    temporary = comm.bcast(temporary)
+    temporary = comm.bcast(temporary_beside(output) if comm.rank == 0 else output)
     try:
         yield temporary
         comm.barrier()

@@ -33,14 +33,15 @@ _FACTORS: Final = {"data": FLUX_FACTOR, "errors": SIGMA_FACTOR}
 
 def check_zoom(zoom: int) -> None:
     """Raise `HissError` unless it is one of the cube's zooms."""
-    if zoom not in ZOOMS:
+    if not isinstance(zoom, int | np.integer) or zoom not in ZOOMS:
         raise HissError(f"zoom {zoom!r} is not one of a HiSS-Cube's; ask for one of {', '.join(map(str, ZOOMS))}")
 
 
 def quantity(store: Store, name: str, values: np.ndarray) -> u.Quantity:
     """Return values with the unit of the dataset that they were read from, without a copy.
 
-    Arrays that lie in an adopted cube are brought to our unit by the factors that their group gives.
+    Arrays that lie in an adopted cube are brought to our unit by the factors that their group gives; a sigma that is
+    not positive is not known there, and NaN here.
 
     Raises
     ------
@@ -51,6 +52,8 @@ def quantity(store: Store, name: str, values: np.ndarray) -> u.Quantity:
     factors = store.item(group).attrs
     if FLUX_FACTOR in factors and leaf in _FACTORS:
         values, unit = values * np.float32(factors[_FACTORS[leaf]]), FLUX_UNIT
+        if leaf == "errors":
+            values[~(values > 0)] = np.nan
     else:
         unit = store.item(name).attrs.get("units")
     try:
@@ -61,14 +64,10 @@ def quantity(store: Store, name: str, values: np.ndarray) -> u.Quantity:
 
 def read_spectra(store: Store, group: str, data: str, rows: np.ndarray, zoom: int) -> Spectra:
     """Return rows of a group of spectra with their sigma and wavelengths."""
-    axis, flux, sigma = (f"{group}/{name}" for name in ("wl", data, "errors"))
-    return Spectra(
-        quantity(store, axis, store.part(axis, ()).astype(np.float64)),
-        quantity(store, flux, store.rows(flux, rows)),
-        quantity(store, sigma, store.rows(sigma, rows)),
-        rows,
-        zoom,
-    )
+    axis = f"{group}/wl"
+    flux, sigma = (quantity(store, name, store.rows(name, rows)) for name in (f"{group}/{data}", f"{group}/errors"))
+    flux[np.isnan(sigma)] = np.nan  # an adopted cube has a flux in masked samples too
+    return Spectra(quantity(store, axis, store.part(axis, ()).astype(np.float64)), flux, sigma, rows, zoom)
 
 
 def header_of(store: Store, metadata: str, row: int) -> dict[str, Any]:

@@ -25,7 +25,7 @@ def wcs_of(header: Mapping[str, Any], path: Path | str) -> np.ndarray:
         for key in WCS_DTYPE.names or ():
             value = header[key]
             record[key] = value.encode() if isinstance(value, str) else value
-    except (KeyError, AttributeError, ValueError, TypeError) as error:
+    except (KeyError, AttributeError, ValueError, TypeError, OverflowError) as error:
         raise BadInput(f"{path}: no usable {error} in the header's WCS; fetch the file again") from None
     if not all(np.isfinite(record[key]) for key in _NUMBERS):
         raise BadInput(f"{path}: a number of the header's WCS is missing; fetch the file again")

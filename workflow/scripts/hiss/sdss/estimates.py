@@ -9,7 +9,7 @@ from hiss.sdss.regions import cells_of
 
 _PAIR: Final = 8  # bytes of a flux and its sigma
 _PLAIN_FRAME: Final = 12_450_000
-_GZIP_FRAME: Final = 4_850_000
+_GZIP_FRAME: Final = 5_660_000
 _REFERENCE: Final = 800  # bytes of a reference to a cutout at all zooms, with its errors and metadata
 _CATALOGUE_ROW: Final = 500
 
@@ -26,6 +26,9 @@ SECONDS: Final = {
 
 SHARD_BYTES: Final = 200e9
 """A shard's file is not advised to be larger: it is the unit that is written, checked and built again as a whole."""
+
+SHARD_CORE_HOURS: Final = 64.0
+"""Nor to take longer: what 16 ranks do in the four hours of a short partition."""
 
 _FINEST: Final = 8
 
@@ -81,13 +84,15 @@ def estimate_stages(
     return [{"stage": stage, "bytes": int(n_bytes), "core_hours": seconds / 3600} for stage, n_bytes, seconds in stages]
 
 
-def advise_shards(ra: np.ndarray, dec: np.ndarray, sparse_bytes: float, chosen: int | None) -> dict[str, Any]:
-    """Return the coarsest HEALPix order whose largest shard is small enough.
+def advise_shards(
+    ra: np.ndarray, dec: np.ndarray, sparse_bytes: float, core_hours: float, chosen: int | None
+) -> dict[str, Any]:
+    """Return the coarsest HEALPix order whose largest shard is small enough, and built soon enough.
 
     Parameters
     ----------
     ra, dec
-        Of the objects [deg]; the sparse cube's bytes are shared out evenly among them.
+        Of the objects [deg]; the sparse cube's bytes and hours are shared out evenly among them.
     chosen
         The config's.
 
@@ -97,12 +102,13 @@ def advise_shards(ra: np.ndarray, dec: np.ndarray, sparse_bytes: float, chosen: 
     """
     known = np.isfinite(ra) & np.isfinite(dec)
     n = int(known.sum())
-    if sparse_bytes <= SHARD_BYTES or not n:
+    shards = max(sparse_bytes / SHARD_BYTES, core_hours / SHARD_CORE_HOURS)
+    if shards <= 1 or not n:
         return {"advised": None, "cells": 1, "largest_bytes": int(sparse_bytes), "chosen": chosen}
     finest = cells_of(ra[known], dec[known], _FINEST)
     for order in range(_FINEST + 1):
         counts = np.unique(finest >> 2 * (_FINEST - order), return_counts=True)[1]
-        largest = sparse_bytes * counts.max() / n
-        if largest <= SHARD_BYTES:
+        largest = counts.max() / n
+        if shards * largest <= 1:
             break
-    return {"advised": order, "cells": len(counts), "largest_bytes": int(largest), "chosen": chosen}
+    return {"advised": order, "cells": len(counts), "largest_bytes": int(sparse_bytes * largest), "chosen": chosen}

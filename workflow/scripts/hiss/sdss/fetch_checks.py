@@ -18,6 +18,7 @@ import requests
 from urllib3.exceptions import HTTPError
 
 from hiss.files import sha256_of
+from hiss.sdss.fits import BLOCK
 
 LIST_NAME: Final = re.compile(r"[^/]+\.(sha1|sha256|md5)sum")
 """Name of a list of checksums in the archive, as ``lss-dr10.sha1sum`` in DR10's folder ``boss/lss``."""
@@ -90,7 +91,7 @@ def demand_whole(path: Path, size: int | None = None, checksum: str | None = Non
 
 
 def demand_fits(path: Path, name: str, to_the_end: bool) -> None:
-    """Raise `WrongBytes` when a file that is named as FITS is none, or its compressed stream is damaged.
+    """Raise `WrongBytes` when a file that is named as FITS is none or truncated, or its compressed stream is damaged.
 
     Parameters
     ----------
@@ -111,6 +112,8 @@ def demand_fits(path: Path, name: str, to_the_end: bool) -> None:
                 raise WrongBytes("what came is no FITS file")
             while packed and to_the_end and stream.read(2**20):
                 pass
+        if to_the_end and not packed and path.stat().st_size % BLOCK:
+            raise WrongBytes(f"it is truncated: {path.stat().st_size:,} bytes are no whole number of FITS blocks")
     except (OSError, EOFError, zlib.error) as error:
         raise WrongBytes(f"the compressed stream is truncated or corrupt ({error})") from error
 

@@ -12,7 +12,7 @@ from typing import Final, Literal
 from hiss.files import unwritable
 from hiss.progress import say
 from hiss.sdss.fetch_checks import ChecksumLists, Records, WrongBytes, demand_fits, demand_whole, take_lock
-from hiss.sdss.fetch_stream import Interrupted, Line, NotThere, Stopped, receive
+from hiss.sdss.fetch_stream import Interrupted, Line, NotThere, Stopped, receive, serves
 from hiss.sdss.fetch_tree import link_from_tree, path_behind
 
 _LONGEST_BACKOFF: Final = 60.0  # s
@@ -180,7 +180,8 @@ def _bring(place: Place, wanted: Wanted, final: Path, part: FileIO) -> Fetched:
                     raise Unreachable(str(error)) from error
                 _forget(linked, *([part_path, note] if isinstance(error, WrongBytes) else []))
                 reason = f"{wanted.url}: {error}; {failures} attempts failed"
-                return Fetched("rejected", wanted.path, reason=reason, server_s_word=False)
+                word = isinstance(error, WrongBytes) and serves(place.line, wanted.url)
+                return Fetched("rejected", wanted.path, reason=reason, server_s_word=word)
             _wait(place, failures, error)
 
 
@@ -204,5 +205,8 @@ def _wait(place: Place, failures: int, error: Exception) -> None:
     """Wait as long as the server asks, else twice as long after each failure, less a random part of it."""
     asked = error.wait_s if isinstance(error, Interrupted) else None
     backoff = min(_LONGEST_BACKOFF, place.backoff_s * 2.0 ** (failures - 1)) * random.uniform(0.5, 1.0)
-    if place.line.stop.wait(min(_LONGEST_WAIT, max(asked or 0.0, backoff))):
+    wait = min(_LONGEST_WAIT, max(asked or 0.0, backoff))
+    if asked:
+        say(f"{error} and asks to wait {asked:.0f} s: waiting {wait:.0f} s")
+    if place.line.stop.wait(wait):
         raise Stopped

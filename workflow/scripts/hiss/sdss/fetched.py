@@ -41,7 +41,7 @@ def join_fetched(
     Raises
     ------
     HissError
-        A planned file is in no batch.
+        A planned file is in no batch, or of the frames or spectra none could be had.
     """
     done = pd.concat([batch.assign(ra=batch.get("ra"), dec=batch.get("dec")) for batch in batches], ignore_index=True)
     joined = files[["kind", "url", *IDS]].merge(done.drop_duplicates("url"), on="url", how="left")
@@ -54,6 +54,7 @@ def join_fetched(
             "delete the results' folder sky/fetched and run the same command again"
         )
     here = joined["status"] != "rejected"
+    _demand_some(joined, here)
     refused = joined[~here].assign(stage="fetch")[SET_ASIDE]
     catalogue = tables[tables["name"].isin(["gal_info", "gal_totsfr"])].rename(columns={"name": "kind"})
     manifest = pd.concat([joined[here], catalogue], ignore_index=True)
@@ -62,6 +63,18 @@ def join_fetched(
     manifest = manifest.astype(types)
     _add_positions(manifest, Path(root), threads)
     return manifest, refused.sort_values("path", ignore_index=True).astype(object)
+
+
+def _demand_some(files: pd.DataFrame, here: pd.Series) -> None:
+    """Raise when the archive has nothing of a kind: then it is not the files that are missing."""
+    for kind, name in (("frame", "frames"), ("spectrum", "spectra")):
+        of_kind = files["kind"] == kind
+        if of_kind.any() and not (of_kind & here).any():
+            first = files["reason"][of_kind].iloc[0]
+            raise HissError(
+                f"none of the {int(of_kind.sum()):,} {name} planned could be had, the first {first}; "
+                "correct sky.archive.base_url, or ask again with snakemake --forcerun fetch_batch"
+            )
 
 
 def _add_positions(manifest: pd.DataFrame, root: Path, threads: int) -> None:

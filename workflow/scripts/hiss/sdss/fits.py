@@ -1,6 +1,7 @@
 """FITS through astropy, with a sentence for every way a file can be damaged."""
 
 import bz2
+import errno
 import gzip
 import io
 import math
@@ -19,11 +20,14 @@ from astropy.io import fits
 from astropy.io.fits.verify import VerifyError
 from astropy.utils.exceptions import AstropyWarning
 
-from hiss.errors import BadInput
+from hiss.errors import BadInput, HissError
 
 Header = dict[str, str | int | float | bool]
 
 BLOCK: Final = 2880
+_OF_THE_MACHINE: Final = {
+    getattr(errno, name) for name in ("EMFILE", "ENFILE", "ENOMEM", "ENOSPC", "EDQUOT", "ESTALE", "ETIMEDOUT")
+}
 _OPEN_PACKED: Final[dict[str, Callable[..., Any]]] = {".bz2": bz2.open, ".gz": gzip.open}
 _KINDS: Final = (fits.PrimaryHDU, fits.ImageHDU, fits.BinTableHDU)
 _COMMENTARY: Final = (b"COMMENT", b"HISTORY", b"")
@@ -64,6 +68,7 @@ def open_fits(path: Path | str, memmap: bool = False) -> Iterator[fits.HDUList]:
         try:
             hdus = fits.open(source, memmap=memmap, lazy_load_hdus=True)
         except OSError as error:
+            _demand_sound_machine(path, error)
             if "SIMPLE" in str(error):
                 raise BadInput(f"{path}: this is not a FITS file; fetch it again") from error
             raise BadInput(f"{path}: the file is truncated or corrupt ({error}); fetch it again") from error
@@ -78,6 +83,7 @@ def _plain(path: Path, on_disk: bool) -> Iterator[BinaryIO]:
         try:
             stream = path.open("rb")
         except OSError as error:
+            _demand_sound_machine(path, error)
             raise BadInput(f"{path}: the file cannot be read ({error.strerror}); check its permissions") from error
         with stream:
             yield stream
@@ -87,6 +93,7 @@ def _plain(path: Path, on_disk: bool) -> Iterator[BinaryIO]:
             with _OPEN_PACKED[path.suffix](path) as packed:
                 shutil.copyfileobj(packed, unpacked, 2**20)
         except (OSError, EOFError, ValueError, zlib.error) as error:
+            _demand_sound_machine(path, error)
             raise BadInput(
                 f"{path}: the compressed stream is truncated or corrupt ({error}); fetch it again"
             ) from error
@@ -100,11 +107,27 @@ def _plain(path: Path, on_disk: bool) -> Iterator[BinaryIO]:
 
 @contextmanager
 def corrupt_is_bad(path: Path) -> Iterator[None]:
-    """Turn what damaged bytes do to a parser into `BadInput`."""
+    """Turn what damaged bytes do to a parser into `BadInput`.
+
+    Raises
+    ------
+    HissError
+        The machine, not the file, is at fault: to set the file aside would lose it in silence.
+    """
     try:
         yield
     except (ArithmeticError, LookupError, TypeError, ValueError, MemoryError, OSError, VerifyError) as error:
+        _demand_sound_machine(path, error)
         raise BadInput(f"{path}: the file is corrupt ({error}); fetch it again") from error
+
+
+def _demand_sound_machine(path: Path, error: Exception) -> None:
+    """Raise `HissError` where an error says nothing of the file."""
+    if isinstance(error, OSError) and error.errno in _OF_THE_MACHINE:
+        raise HissError(
+            f"{path}: could not be read ({error.strerror}), through no fault of the file; see to the machine or its "
+            "file system and run the same command again"
+        ) from error
 
 
 def first_hdus(hdus: fits.HDUList, n: int, path: Path) -> list[Any]:

@@ -118,7 +118,7 @@ def _summary(
         archive["repack"],
         archive["keep_bz2"],
     )
-    sparse = next(stage["bytes"] for stage in stages if stage["stage"].startswith(_SPARSE))
+    sparse = next(stage for stage in stages if stage["stage"].startswith(_SPARSE))
     ra, dec = (chosen.objects[name].to_numpy(dtype=float) for name in ("ra", "dec"))
     return {
         "catalogue": chosen.catalogue,
@@ -128,5 +128,5 @@ def _summary(
         "fields": {**why, "elsewhere": wanted.elsewhere, "without": wanted.without, "unplated": unplated},
         "files": fetch,
         "stages": stages,
-        "shards": advise_shards(ra, dec, sparse, cube["shard_order"]),
+        "shards": advise_shards(ra, dec, sparse["bytes"], sparse["core_hours"], cube["shard_order"]),
     }

@@ -166,7 +166,7 @@ def accept_sentence(n_bytes: int, accept_gb: float) -> str:
     """Return whether a fetch of so many bytes is accepted, and if not which key to set to what."""
     size = size_text(n_bytes)
     if is_accepted(n_bytes, accept_gb):
-        return f"{size} are within sky.archive.accept_gb ({accept_gb:g}): the fetch starts with the next run."
+        return f"{size} are within sky.archive.accept_gb ({accept_gb:g}): the plan is accepted."
     return (
         f"{size} are more than sky.archive.accept_gb ({accept_gb:g}): nothing is fetched before you set "
         f"sky.archive.accept_gb: {needed_gb(n_bytes)} in the config, or choose a smaller region or max_objects"

@@ -53,7 +53,9 @@ def in_cells(objects: pd.DataFrame, healpix: Mapping[str, Any]) -> np.ndarray:
 
 
 def read_ids(path: Path | str, names: list[str]) -> pd.DataFrame:
-    """Return a CSV of ids, each row once; column names in any case, ``plateid`` and ``fiberid`` for plate and fiber.
+    """Return a CSV of ids (int64), each row once, and its other columns as text.
+
+    Column names may be in any case, ``plateid`` and ``fiberid`` stand for plate and fiber.
 
     Raises
     ------
@@ -61,7 +63,7 @@ def read_ids(path: Path | str, names: list[str]) -> pd.DataFrame:
         The file is missing, is no CSV, lacks a column, has no row, or holds what is not a whole number.
     """
     try:
-        table = pd.read_csv(path, comment="#", skipinitialspace=True)
+        table = pd.read_csv(path, comment="#", skipinitialspace=True, dtype=str)  # a run2d of 26 is a name
     except FileNotFoundError:
         raise HissError(f"{path}: the CSV is missing; correct its path in sky.archive.region") from None
     except (OSError, ValueError) as error:

@@ -24,7 +24,7 @@ class Selection:
     ----------
     objects
         `COLUMNS` (field ids -1 where unknown), ``listed``, whether the catalogue has it, and ``run2d``, empty
-        unless a CSV names it; one row a spectrum.
+        unless a CSV says it; one row a spectrum.
     catalogue
         Rows of the catalogue.
     steps
@@ -54,7 +54,8 @@ def select(catalogue: pd.DataFrame, wanted: Mapping[str, Any]) -> Selection:
     HissError
         Nothing is left; the sentence says which condition removed the last.
     """
-    extra = _unlisted(wanted["region"].get("spectra"), catalogue)
+    named = _named(wanted["region"].get("spectra"), catalogue)
+    extra = named[~is_listed(named, catalogue, KEY)].reset_index(drop=True)
     objects, steps = catalogue, []
     for key, words, mask in masks_of(wanted["region"], catalogue) + _limits(wanted, catalogue):
         kept = mask[objects.index.to_numpy()]
@@ -67,7 +68,8 @@ def select(catalogue: pd.DataFrame, wanted: Mapping[str, Any]) -> Selection:
         words = f"in a pilot of {wanted['max_objects']:,}, whole fields spread evenly"
         steps.append({"key": "pilot", "step": words, "removed": int((~kept).sum())})
         objects = objects[kept]
-    chosen = objects.assign(listed=True, run2d="")[list(extra.columns)]
+    said = named[[*KEY, "run2d"]]
+    chosen = objects.assign(listed=True).merge(said, on=KEY, how="left").fillna({"run2d": ""})[list(extra.columns)]
     chosen = pd.concat([chosen, extra], ignore_index=True) if len(extra) else chosen
     return Selection(chosen.sort_values(KEY, ignore_index=True), len(catalogue), steps, len(extra))
 
@@ -121,13 +123,12 @@ def _shuffled(numbers: np.ndarray) -> np.ndarray:
     return np.asarray(x ^ (x >> np.uint64(31)))
 
 
-def _unlisted(path: str | None, catalogue: pd.DataFrame) -> pd.DataFrame:
-    """The spectra of a user's CSV that the catalogue does not have: repeats, BOSS, what has no SFR."""
+def _named(path: str | None, catalogue: pd.DataFrame) -> pd.DataFrame:
+    """The spectra of a user's CSV, with what it says of those that the catalogue does not have: repeats, BOSS."""
     named = read_ids(path, KEY) if path else catalogue[KEY].iloc[:0]
-    extra = named[~is_listed(named, catalogue, KEY)].reset_index(drop=True)
-    columns: dict[str, Any] = {name: extra[name] for name in KEY}
+    columns: dict[str, Any] = {name: named[name] for name in KEY}
     for name in ("ra", "dec", "z", "flag"):
-        columns[name] = pd.to_numeric(extra[name], errors="coerce") if name in extra else np.nan
-    run2d = extra["run2d"].fillna("").astype(str) if "run2d" in extra else ""
+        columns[name] = pd.to_numeric(named[name], errors="coerce") if name in named else np.nan
+    run2d = named["run2d"].fillna("").astype(str).str.strip() if "run2d" in named else ""
     fixed = {"spectrotype": "", **dict.fromkeys(FIELD, -1), "listed": False, "run2d": run2d}
     return pd.DataFrame({**columns, **fixed})[[*COLUMNS, "listed", "run2d"]]
