@@ -26,6 +26,15 @@ def running(workspace: OnSlurm, what: str) -> list[str]:
     return [line.split()[0] for line in out.splitlines() if what in line]
 
 
+def trains(workspace: OnSlurm, target: str) -> str:
+    """Wait until the CNN behind a target trains, and return the id of its job."""
+    folder = Path(target).parent.relative_to("results/slurm")
+    log = workspace.folder / "results" / "slurm" / "logs" / folder.parent / f"{folder.name}.log"
+    wait_for(lambda: log.exists() and "epoch" in log.read_text(), "the first epoch", 180)
+    (job,) = running(workspace, "train_cnn")
+    return job
+
+
 @pytest.fixture
 def long_run(copy_of_study) -> tuple[OnSlurm, str, str]:
     """A workspace, a CNN that would train for hours, and the config that has it."""
@@ -51,23 +60,24 @@ def test_a_job_killed_for_memory_comes_back_with_more(copy_of_study):
 
 def test_a_job_out_of_time_is_said_with_its_log_and_is_what_is_left(long_run):
     workspace, target, config = long_run
-    printed = workspace.run(
-        target, "--set-resources", "train_cnn:runtime=1", "--retries", "0", config=config, fails=True
-    )
+    workspace.set_site(one_gpu={"gres": "gpu:1", "runtime": 1})
+    printed = workspace.run(target, "--retries", "0", config=config, fails=True)
     (job,) = accounts(submitted(printed))
-    assert job.state == "TIMEOUT"
-    assert "SLURM status is: 'TIMEOUT'" in printed
+    assert (job.state, job.partition) == ("TIMEOUT", "gpu")
     log = Path(re.search(r"log: (\S+logs/slurm\S+\.log)", printed)[1])
+    assert log.stem == job.id
     assert "DUE TO TIME LIMIT" in log.read_text()
+    assert "DUE TO TIME LIMIT" in printed, "the log of a failed job is shown"
+    workspace.set_site()
     assert workspace.planned(target, config=config) == {"train_cnn": 1}
 
 
 def test_a_cancelled_job_is_said_and_is_what_is_left(long_run):
     workspace, target, config = long_run
     started = workspace.start(target, "--retries", "0", config=config)
-    (job,) = wait_for(lambda: running(workspace, "train_cnn"), "the job to run")
+    job = trains(workspace, target)
     subprocess.run(["scancel", job], check=True)
-    assert started.wait(120) != 0
+    assert started.wait(240) != 0
     printed = (workspace.folder / "run.log").read_text()
     assert "CANCELLED" in printed
     assert f"{job}.log" in printed
@@ -78,13 +88,13 @@ def test_a_node_that_dies_costs_its_job_and_serves_the_next(long_run):
     workspace, target, config = long_run
     started = workspace.start(target, "--retries", "0", config=config)
     try:
-        wait_for(lambda: running(workspace, "train_cnn"), "the job to run")
-        workspace.cluster.stop_node("gpu1")
-        assert started.wait(200) != 0
+        workspace.cluster.stop_node("gpu1", trains(workspace, target))
+        assert started.wait(240) != 0
     finally:
         started.kill()
         workspace.cluster.start_node("gpu1")
-    assert "NODE_FAIL" in (workspace.folder / "run.log").read_text()
+    (lost,) = accounts(submitted((workspace.folder / "run.log").read_text()))
+    assert lost.state == "NODE_FAIL"
     wait_for(workspace.cluster.all_idle, "the node to come back")
     (job,) = accounts(submitted(workspace.run(lose(workspace, "vggnet12"), config=CONFIG)))
     assert (job.state, job.nodes) == ("COMPLETED", {"gpu1"})
@@ -93,7 +103,7 @@ def test_a_node_that_dies_costs_its_job_and_serves_the_next(long_run):
 def test_ctrl_c_cancels_the_jobs(long_run):
     workspace, target, config = long_run
     started = workspace.start(target, config=config)
-    wait_for(lambda: running(workspace, "train_cnn"), "the job to run")
+    trains(workspace, target)
     started.send_signal(signal.SIGINT)
     assert started.wait(120) != 0
     wait_for(lambda: not running(workspace, "train_cnn"), "the job to be cancelled", 60)
@@ -103,7 +113,7 @@ def test_after_a_killed_snakemake_only_what_was_lost_is_done_again(long_run):
     workspace, target, config = long_run
     tree = lose(workspace, "decision_tree")
     started = workspace.start(target, tree, config=config)
-    (job,) = wait_for(lambda: running(workspace, "train_cnn"), "the CNN to run")
+    job = trains(workspace, target)
     wait_for(lambda: "1 of 2 steps" in (workspace.folder / "run.log").read_text(), "the tree to be done")
     started.kill()
     started.wait(30)
@@ -116,26 +126,31 @@ def test_after_a_killed_snakemake_only_what_was_lost_is_done_again(long_run):
 
 def test_a_gpu_asked_for_where_there_is_none_is_refused_in_words(copy_of_study):
     workspace = copy_of_study()
-    target = lose(workspace, "vggnet12")
-    printed = workspace.run(
-        target, "--set-resources", "train_cnn:slurm_partition=cpu", "--retries", "0",
-        config=CONFIG, fails=True,
-    )  # fmt: skip
+    workspace.set_site(one_gpu={"gres": "gpu:1", "slurm_partition": "cpu"})
+    printed = workspace.run(lose(workspace, "vggnet12"), "--retries", "0", config=CONFIG, fails=True)
     assert "SLURM sbatch failed" in printed
     assert "Requested node configuration is not available" in printed
 
 
+# As the mpirun of another MPI: each process believes it is alone.
+OTHER_MPIRUN = """\
+shift 2
+for rank in 1 2; do
+    env -i PATH="$PATH" HOME="$HOME" OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 "$@" &
+done
+wait $!
+"""
+
+
 def test_a_launcher_of_another_mpi_stops_the_build_in_words(copy_of_study):
-    """Ranks that each believe they are alone: as many worlds of one as ranks were asked for."""
     workspace = copy_of_study()
-    (workspace.folder / "results/slurm/cube/sparse.h5").unlink()
-    alone = "env -u PMIX_RANK -u PMI_RANK OMPI_MCA_ess=singleton OMPI_MCA_pmix=^ext3x srun --mpi=none"
-    workspace.set_site(mpi={"launcher": alone, "tasks": 2, "nodes": 2})
-    printed = workspace.run(
-        "results/slurm/cube/sparse.h5", "--retries", "0", config=CONFIG, fails=True
-    )  # fmt: skip
-    said = (workspace.folder / "results/slurm/logs/cube/build_sparse.log").read_text() + printed
-    assert "2 MPI ranks were asked for but the world has 1" in said
+    sparse = workspace.folder / "results/slurm/cube/sparse.h5"
+    sparse.unlink()
+    (workspace.folder / "mpirun.sh").write_text(OTHER_MPIRUN)
+    workspace.set_site(mpi={"launcher": "sh mpirun.sh", "tasks": 2, "nodes": 2})
+    printed = workspace.run("results/slurm/cube/sparse.h5", "--retries", "0", config=CONFIG, fails=True)
+    assert "2 MPI ranks were asked for but the world has 1" in printed
+    assert not sparse.exists()
 
 
 def test_a_machine_with_its_own_slurm_is_left_alone(cluster, tmp_path):
