@@ -115,6 +115,7 @@ def test_names_of_spectra():
         ({"header": {"MJD": 51603}}, "says MJD 51603"),
         ({"header": {"FIBERID": 2}}, "says FIBERID 2"),
         ({"header": {"PLUG_RA": "unknown"}}, "PLUG_RA is no number"),
+        ({"header": {"PLUG_DEC": 1e9}}, "PLUG_DEC 1e\\+09 is no declination"),
         ({"loglam": np.linspace(3.96, 3.58, 50)}, "wavelengths do not increase"),
         ({"loglam": np.full(50, np.nan)}, "wavelengths do not increase"),
         ({"objid": "9237648720142401611"}, "BESTOBJID 9237648720142401611 does not fit the 63 bits"),

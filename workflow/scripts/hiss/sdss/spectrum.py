@@ -123,6 +123,7 @@ def read_position(path: Path | str) -> tuple[float, float]:
     cards = read_cards(path, _POSITION)
     if all(isinstance(cards.get(name), int | float) for name in _POSITION):
         ra, dec = (float(cards[name]) for name in _POSITION)
+        _demand_on_sky(dec, Path(path))
     else:
         spectrum = read_spectrum(path)
         ra, dec = spectrum.ra, spectrum.dec
@@ -134,13 +135,15 @@ def _read(hdus: list[Any], path: Path, plate: int, mjd: int, fiber: int) -> Spec
     _check_identity(header, path, plate, mjd, fiber)
     loglam, flux, ivar, and_mask = _read_coadd(hdus, path)
     row = _read_object(hdus, path)
+    ra, dec = (_number(header, row, name, path) for name in _POSITION)
+    _demand_on_sky(dec, path)
     return Spectrum(
         path=path,
         plate=plate,
         mjd=mjd,
         fiber=fiber,
-        ra=_number(header, row, "PLUG_RA", path),
-        dec=_number(header, row, "PLUG_DEC", path),
+        ra=ra,
+        dec=dec,
         z=float(_cell(row, "Z", path)),
         zwarning=int(_cell(row, "ZWARNING", path)),
         class_=text(_cell(row, "CLASS", path)),
@@ -226,6 +229,11 @@ def _number(header: Header, row: np.void, key: str, path: Path) -> float:
     if not np.isfinite(number):
         raise BadInput(f"{path}: {key} is no number ({value!r}); fetch it again")
     return number
+
+
+def _demand_on_sky(dec: float, path: Path) -> None:
+    if not -90 <= dec <= 90:
+        raise BadInput(f"{path}: PLUG_DEC {dec:g} is no declination; fetch it again")
 
 
 def _objid(row: np.void, path: Path) -> int:
