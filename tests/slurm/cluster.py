@@ -113,12 +113,6 @@ def _pids(name: str) -> list[int]:
     return found
 
 
-def _below(pid: int) -> list[int]:
-    """Return the processes that a process started, and those that they did."""
-    children = [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-    return children + [grandchild for child in children for grandchild in _below(child)]
-
-
 def alive(pid: int) -> bool:
     """Return whether a process runs; one that is dead and not yet buried does not."""
     try:
@@ -227,13 +221,6 @@ class Cluster:
     def start_node(self, node: str) -> None:
         """Start a node's slurmd."""
         self._call("slurmd", "-f", self.folder / "slurm.conf", "-N", node)
-
-    def stop_node(self, node: str, job: str) -> None:
-        """Kill a node's slurmd and the job it runs at once, as a power cut would."""
-        pid = int((self.folder / f"slurmd.{node}.pid").read_text())
-        steps = [step for step in _pids("slurmstepd") if f"[{job}." in Path(f"/proc/{step}/cmdline").read_text()]
-        for victim in (pid, *steps, *(child for step in steps for child in _below(step))):
-            os.kill(victim, signal.SIGKILL)
 
     def all_idle(self) -> bool:
         """Return whether every node is up and waits for work."""

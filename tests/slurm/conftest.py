@@ -25,6 +25,7 @@ SITE = {
     "mpi": {"launcher": "srun --kill-on-bad-exit=1", "tasks": 2, "nodes": 2},
     "cores": 2,
     "status": "sacct",
+    "accounts": True,
     "modules": {"cube": [], "trees": [], "cnn": [], "report": []},
 }
 

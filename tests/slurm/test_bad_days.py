@@ -72,34 +72,6 @@ def test_a_job_out_of_time_is_said_with_its_log_and_is_what_is_left(long_run):
     assert workspace.planned(target, config=config) == {"train_cnn": 1}
 
 
-def test_a_cancelled_job_is_said_and_is_what_is_left(long_run):
-    workspace, target, config = long_run
-    started = workspace.start(target, "--retries", "0", config=config)
-    job = trains(workspace, target)
-    subprocess.run(["scancel", job], check=True)
-    assert started.wait(240) != 0
-    printed = (workspace.folder / "run.log").read_text()
-    assert "CANCELLED" in printed
-    assert f"{job}.log" in printed
-    assert workspace.planned(target, config=config) == {"train_cnn": 1}
-
-
-def test_a_node_that_dies_costs_its_job_and_serves_the_next(long_run):
-    workspace, target, config = long_run
-    started = workspace.start(target, "--retries", "0", config=config)
-    try:
-        workspace.cluster.stop_node("gpu1", trains(workspace, target))
-        assert started.wait(240) != 0
-    finally:
-        started.kill()
-        workspace.cluster.start_node("gpu1")
-    (lost,) = accounts(submitted((workspace.folder / "run.log").read_text()))
-    assert lost.state == "NODE_FAIL"
-    wait_for(workspace.cluster.all_idle, "the node to come back")
-    (job,) = accounts(submitted(workspace.run(lose(workspace, "vggnet12"), config=CONFIG)))
-    assert (job.state, job.nodes) == ("COMPLETED", {"gpu1"})
-
-
 def test_ctrl_c_cancels_the_jobs(long_run):
     workspace, target, config = long_run
     started = workspace.start(target, config=config)
