@@ -96,14 +96,6 @@ def test_after_a_killed_snakemake_only_what_was_lost_is_done_again(long_run):
     assert workspace.planned(target, tree, config=config) == {"train_cnn": 1}
 
 
-def test_a_gpu_asked_for_where_there_is_none_is_refused_in_words(copy_of_study):
-    workspace = copy_of_study()
-    workspace.set_site(one_gpu={"gres": "gpu:1", "slurm_partition": "cpu"})
-    printed = workspace.run(lose(workspace, "vggnet12"), "--retries", "0", config=CONFIG, fails=True)
-    assert "SLURM sbatch failed" in printed
-    assert "Requested node configuration is not available" in printed
-
-
 # As the mpirun of another MPI: each process believes it is alone.
 OTHER_MPIRUN = """\
 shift 2
