@@ -27,12 +27,12 @@ REPO = Path(__file__).resolve().parents[1]
 SCRIPTS = REPO / "workflow" / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 
-import h5py  # noqa: E402
+import h5py
 
-from hiss.config.cube import Cube  # noqa: E402
-from hiss.files import write_table  # noqa: E402
-from hiss.sdss.catalogue import catalogue_from_csv, write_sfr_catalogue  # noqa: E402
-from hiss.sdss.manifest import make_manifest  # noqa: E402
+from hiss.config.cube import Cube
+from hiss.files import write_table
+from hiss.sdss.catalogue import catalogue_from_csv, write_sfr_catalogue
+from hiss.sdss.manifest import make_manifest
 
 MPI = {
     "OMPI_ALLOW_RUN_AS_ROOT": "1",

@@ -23,12 +23,12 @@ REPO = Path(__file__).resolve().parents[1]
 SCRIPTS = REPO / "workflow" / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 
-import h5py  # noqa: E402
-import numpy as np  # noqa: E402
+import h5py
+import numpy as np
 
-from hiss.bands import BANDS, CUTOUT_SIZE, FRAME_SHAPE, PIXEL_SCALE  # noqa: E402
-from hiss.config.cube import Cube  # noqa: E402
-from hiss.cube.layout import (  # noqa: E402
+from hiss.bands import BANDS, CUTOUT_SIZE, FRAME_SHAPE, PIXEL_SCALE
+from hiss.config.cube import Cube
+from hiss.cube.layout import (
     COVERAGE,
     IMAGE_TABLE,
     IMAGE_TABLE_DTYPE,
@@ -43,11 +43,11 @@ from hiss.cube.layout import (  # noqa: E402
     spectra_group,
     spectrum_size,
 )
-from hiss.cube.links import create_references  # noqa: E402
-from hiss.cube.rebin import rebin_spectra  # noqa: E402
-from hiss.cube.shared import create_shared  # noqa: E402
-from hiss.provenance import digest  # noqa: E402
-from hiss.sdss.catalogue import SFR_COLUMNS  # noqa: E402
+from hiss.cube.links import create_references
+from hiss.cube.rebin import rebin_spectra
+from hiss.cube.shared import create_shared
+from hiss.provenance import digest
+from hiss.sdss.catalogue import SFR_COLUMNS
 
 MPI = {
     "OMPI_ALLOW_RUN_AS_ROOT": "1",

@@ -23,11 +23,11 @@ from typing import Any, TypeVar
 REPO = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(REPO / "workflow" / "scripts"))
 
-import h5py  # noqa: E402
-import numpy as np  # noqa: E402
+import h5py
+import numpy as np
 
-from hiss.bands import BANDS, FRAME_SHAPE, PIXEL_SCALE  # noqa: E402
-from hiss.cube.layout import (  # noqa: E402
+from hiss.bands import BANDS, FRAME_SHAPE, PIXEL_SCALE
+from hiss.cube.layout import (
     IMAGE_TABLE,
     IMAGE_TABLE_DTYPE,
     SPECTRUM_TABLE,
@@ -35,7 +35,7 @@ from hiss.cube.layout import (  # noqa: E402
     WCS_DTYPE,
     images_group,
 )
-from hiss.cube.links import build_links, create_references  # noqa: E402
+from hiss.cube.links import build_links, create_references
 
 T = TypeVar("T")
 

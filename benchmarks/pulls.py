@@ -17,13 +17,13 @@ from pathlib import Path
 REPO = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(REPO / "workflow" / "scripts"))
 
-import numpy as np  # noqa: E402
+import numpy as np
 
-from hiss.cube.photometry import Calibration  # noqa: E402
-from hiss.cube.rebin import rebin_spectra  # noqa: E402
-from hiss.cube.stacking import spectrum_weights, stack  # noqa: E402
-from hiss.cube.zoom import zoom_images  # noqa: E402
-from hiss.sdss.frame import Frame  # noqa: E402
+from hiss.cube.photometry import Calibration
+from hiss.cube.rebin import rebin_spectra
+from hiss.cube.stacking import spectrum_weights, stack
+from hiss.cube.zoom import zoom_images
+from hiss.sdss.frame import Frame
 
 SIDE = 512  # of a frame [pixel]
 FIBER = 3.0

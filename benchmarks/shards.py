@@ -24,28 +24,28 @@ REPO = Path(__file__).resolve().parents[1]
 BIN = Path(sys.executable).parent
 sys.path.insert(0, str(REPO / "workflow" / "scripts"))
 
-import h5py  # noqa: E402
-import numpy as np  # noqa: E402
-import pandas as pd  # noqa: E402
-from astropy_healpix import HEALPix  # noqa: E402
+import h5py
+import numpy as np
+import pandas as pd
+from astropy_healpix import HEALPix
 
-from hiss.bands import BANDS  # noqa: E402
-from hiss.config.cube import Cube  # noqa: E402
-from hiss.cube.comm import Alone  # noqa: E402
-from hiss.cube.dense import build_dense  # noqa: E402
-from hiss.cube.intact import SUFFIX, row_checksums, verify  # noqa: E402
-from hiss.cube.layout import IMAGE_TABLE, SPECTRUM_TABLE, TARGETS, images_group, ml_spectrum_data  # noqa: E402
-from hiss.cube.links import build_links  # noqa: E402
-from hiss.cube.options import Options  # noqa: E402
-from hiss.cube.order import ORDER, fine_cells  # noqa: E402
-from hiss.cube.shard_files import write_shards  # noqa: E402
-from hiss.cube.shards import field_centers, plan_shards  # noqa: E402
-from hiss.cube.sparse import SparseInputs, build_sparse  # noqa: E402
-from hiss.cube.stitch import shards_of, stitch_dense, stitch_links, stitch_sparse  # noqa: E402
-from hiss.files import write_table  # noqa: E402
-from hiss.sdss.catalogue import read_sfr_catalogue, write_sfr_catalogue  # noqa: E402
-from hiss.sdss.manifest import COLUMNS, make_manifest  # noqa: E402
-from hiss.sky.sky import simulate_sky  # noqa: E402
+from hiss.bands import BANDS
+from hiss.config.cube import Cube
+from hiss.cube.comm import Alone
+from hiss.cube.dense import build_dense
+from hiss.cube.intact import SUFFIX, row_checksums, verify
+from hiss.cube.layout import IMAGE_TABLE, SPECTRUM_TABLE, TARGETS, images_group, ml_spectrum_data
+from hiss.cube.links import build_links
+from hiss.cube.options import Options
+from hiss.cube.order import ORDER, fine_cells
+from hiss.cube.shard_files import write_shards
+from hiss.cube.shards import field_centers, plan_shards
+from hiss.cube.sparse import SparseInputs, build_sparse
+from hiss.cube.stitch import shards_of, stitch_dense, stitch_links, stitch_sparse
+from hiss.files import write_table
+from hiss.sdss.catalogue import read_sfr_catalogue, write_sfr_catalogue
+from hiss.sdss.manifest import COLUMNS, make_manifest
+from hiss.sky.sky import simulate_sky
 
 PARTS = ["plan", "stitch", "jobs"]
 SQUARE_DEGREES = 3368  # of the synthetic sky: 1,000 cells of order 5

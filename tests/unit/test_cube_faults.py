@@ -12,6 +12,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from cube_programs import MPI, SCRIPTS
 
 from hiss.config.cube import Cube
 from hiss.cube.intact import SUFFIX, verify
@@ -21,14 +22,6 @@ from hiss.files import read_table, write_table
 from hiss.sdss.catalogue import catalogue_from_csv, write_sfr_catalogue
 from hiss.sdss.manifest import make_manifest
 
-SCRIPTS = Path(__file__).resolve().parents[2] / "workflow" / "scripts"
-MPI = {
-    "OMPI_ALLOW_RUN_AS_ROOT": "1",
-    "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
-    "OMPI_MCA_rmaps_base_oversubscribe": "1",
-    "OMPI_MCA_hwloc_base_binding_policy": "none",
-    "OMPI_MCA_mpi_yield_when_idle": "1",
-}
 NO_HANG = 300  # seconds; a build here takes a few
 
 
