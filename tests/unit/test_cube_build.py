@@ -394,7 +394,8 @@ def wall(tmp_path):
     program.write_text(
         "import sys\n"
         f"sys.path.insert(0, {str(SCRIPTS)!r})\n"
-        "from hiss.cube.comm import mpi_job, world\n"
+        "from hiss.cube.all_ranks import mpi_job\n"
+        "from hiss.cube.comm import world\n"
         "from hiss.errors import HissError\n"
         "comm = world()\n"
         "with mpi_job(comm, sys.argv[1]):\n"

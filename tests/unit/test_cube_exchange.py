@@ -607,6 +607,12 @@ def virtual_copy(source: Path, folder: Path) -> Path:
     return copy
 
 
+def test_a_master_of_shards_is_not_adopted(ours, tmp_path):
+    dense = virtual_copy(ours.dense, tmp_path / "cube")
+    with pytest.raises(HissError, match=r"dense\.h5: is a cube in shards.*export_single"):
+        adopt(dense, tmp_path / "out")
+
+
 def test_a_cube_in_shards_is_exported_whole_and_a_missing_shard_is_named(ours, tmp_path):
     dense = virtual_copy(ours.dense, tmp_path / "cube")
     export_single(ours.sparse, ours.links, dense, tmp_path / "single.h5")

@@ -26,7 +26,7 @@ from hiss.cube.linking import (
     window_start,
 )
 from hiss.cube.neighbours import Neighbours
-from hiss.cube.targets import find_targets, match_targets
+from hiss.cube.targets import FRIENDS_ARCSEC, find_targets, match_targets
 from hiss.cube.wcs import handedness, north_angle, pixel_to_sky, sky_to_pixel, wcs_of
 from hiss.errors import HissError
 from hiss.sdss.spectrum import read_spectrum
@@ -256,6 +256,15 @@ def test_a_placeholder_is_no_label_and_spectra_without_id_are_apart():
     same = match_targets(table.assign(objid=[7, 0, 0, 7, 0, 0]), 1.5)
     assert same.tolist() == [0, 0, 0, 0, 1, 1]
     assert len(find_targets(table[:0], 1.5)) == 0
+
+
+def test_an_id_at_places_far_apart_is_an_object_at_each_of_them():
+    """One such id must not stop a survey in shards, which sees only one of the places at a time."""
+    near, far = 0.9 * FRIENDS_ARCSEC / 3600, 1.1 * FRIENDS_ARCSEC / 3600
+    ra = [10.0, 10.0 + near, 10.0 + 2 * near, 10.0 + 2 * near + far, 200.0, 10.0 + near]
+    table = pd.DataFrame({"ra": ra, "dec": [0.0, 0.0, 0.0, 0.0, -40.0, 0.001], "objid": [7, 7, 7, 7, 7, 8]})
+    assert match_targets(table, 1.5).tolist() == [0, 0, 0, 1, 2, 3]
+    assert match_targets(table, 50.0).tolist() == [0, 0, 0, 0, 1, 0]
 
 
 def test_a_label_without_flags_comes_before_one_of_higher_signal():

@@ -13,7 +13,8 @@ from hiss.cube.index import healpix_cell
 from hiss.cube.links import FRAME_RADIUS_ARCMIN
 from hiss.cube.neighbours import Neighbours
 from hiss.cube.shard_files import write_shards
-from hiss.cube.shards import FRIENDS_ARCSEC, field_centers, plan_shards
+from hiss.cube.shards import field_centers, plan_shards
+from hiss.cube.targets import FRIENDS_ARCSEC
 from hiss.sdss.catalogue import read_sfr_catalogue
 from hiss.sdss.manifest import COLUMNS, make_manifest
 

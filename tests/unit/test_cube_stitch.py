@@ -14,12 +14,13 @@ import h5py
 import numpy as np
 import pandas as pd
 import pytest
+from astropy.io import fits
 
 from hiss.config.cube import Cube
 from hiss.cube.comm import Alone
 from hiss.cube.dense import build_dense
 from hiss.cube.intact import verify
-from hiss.cube.layout import IMAGE_TABLE, SPECTRUM_TABLE, TARGETS
+from hiss.cube.layout import IMAGE_TABLE, SPECTRUM_TABLE, TARGET_SPECTRA, TARGETS
 from hiss.cube.links import build_links
 from hiss.cube.options import Options
 from hiss.cube.order import in_spectrum_order
@@ -29,7 +30,7 @@ from hiss.cube.shard_sources import allow_open_files, demand_sources
 from hiss.cube.shards import field_centers, plan_shards
 from hiss.cube.sparse import SparseInputs, build_sparse
 from hiss.cube.stitch import shards_of, stitch_dense, stitch_links, stitch_sparse
-from hiss.cube.stitch_rows import Family, demand_whole_targets
+from hiss.cube.stitch_rows import Family
 from hiss.errors import HissError
 from hiss.files import read_table, write_table
 from hiss.sdss.catalogue import read_sfr_catalogue
@@ -244,15 +245,25 @@ def test_links_of_another_build_are_refused(copy):
     assert "shards" in h5py.File(copy / "links.h5"), "the old file is still whole"
 
 
-def test_two_spectra_of_one_object_in_two_shards_stop_the_stitching(copy):
-    files = [path for path in sorted((copy / "shards").glob("*/sparse.h5")) if len(h5py.File(path)[SPECTRUM_TABLE])][:2]
-    for path in files:
-        with h5py.File(path, "r+") as file:
-            table = file[SPECTRUM_TABLE][:]
-            table["objid"][0] = 77
-            file[SPECTRUM_TABLE][:] = table
-    with pytest.raises(HissError, match="are of one object by their objid"):
-        demand_whole_targets(files)
+def test_one_id_in_two_far_shards_is_two_targets_as_in_one_piece(plain_sky, tmp_path):
+    raw = tmp_path / "raw"
+    shutil.copytree(plain_sky / "raw", raw)
+    paths = sorted(raw.rglob("spec-*"))
+    ra = [fits.getheader(path)["PLUG_RA"] for path in paths]
+    for path in (paths[int(np.argmin(ra))], paths[int(np.argmax(ra))]):
+        with fits.open(path, mode="update") as hdus:
+            hdus[2].data["BESTOBJID"] = "1237648720142401611"
+    manifest = tmp_path / "manifest.parquet"
+    write_table(manifest, make_manifest(raw))
+    build(manifest, raw, rates_in(raw), tmp_path / "one", "targets")
+    in_shards(manifest, raw, 9, tmp_path / "many", "targets")
+    found = {}
+    for cube in ("one", "many"):
+        with h5py.File(tmp_path / cube / "sparse.h5") as file:
+            assert (file[SPECTRUM_TABLE]["objid"] == 1237648720142401611).sum() == 2
+        with h5py.File(tmp_path / cube / "dense.h5") as file:
+            found[cube] = file[TARGETS][:].tobytes(), file[TARGET_SPECTRA][:].tobytes()
+    assert found["one"] == found["many"]
 
 
 def test_rows_that_follow_each_other_are_one_stretch():

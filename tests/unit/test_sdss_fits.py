@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hiss.errors import BadInput, HissError
-from hiss.sdss.fits import corrupt_is_bad, first_hdus, open_fits, plain_header, read_image, read_rows
+from hiss.sdss.fits import converted, first_hdus, open_fits, plain_header, read_image, read_rows
 from hiss.sdss.frame import read_frame
+from hiss.sdss.spectrum import read_spectrum
 
 NUMPY = {"L": 1, "X": 1, "B": 1, "I": 2, "J": 4, "K": 8, "E": 4, "D": 8, "C": 8, "M": 16}
 
@@ -30,7 +31,7 @@ def test_headers_and_tables_of_real_spectra_are_what_astropy_reads(sdss_files):
             hdus = first_hdus(lean, 12, path)
             assert len(hdus) == len(true)
             for ours, theirs in zip(hdus, true, strict=True):
-                assert plain_header(ours) == as_astropy_reads(theirs.header)
+                assert plain_header(ours, path) == as_astropy_reads(theirs.header)
                 if isinstance(theirs, fits.BinTableHDU):
                     rows, expected = read_rows(ours, path), theirs.data.view(np.ndarray)
                     assert len(rows) == len(expected)
@@ -68,7 +69,7 @@ def test_cards_of_any_form_are_what_astropy_reads(tmp_path, card):
     header = fits.Header([("AHEAD", 1), card, ("COMMENT", "a comment"), ("BEHIND", "last")])
     fits.PrimaryHDU(header=header).writeto(path)
     with open_fits(path) as file, fits.open(path) as true:
-        assert plain_header(first_hdus(file, 1, path)[0]) == as_astropy_reads(true[0].header)
+        assert plain_header(first_hdus(file, 1, path)[0], path) == as_astropy_reads(true[0].header)
 
 
 @settings(deadline=None)
@@ -77,7 +78,7 @@ def test_values_survive_a_header(tmp_path_factory, text, whole, number):
     path = tmp_path_factory.mktemp("header") / "file.fits"
     fits.PrimaryHDU(header=fits.Header([("TEXT", text), ("WHOLE", whole), ("NUMBER", number)])).writeto(path)
     with open_fits(path) as file, fits.open(path) as true:
-        assert plain_header(first_hdus(file, 1, path)[0]) == as_astropy_reads(true[0].header)
+        assert plain_header(first_hdus(file, 1, path)[0], path) == as_astropy_reads(true[0].header)
 
 
 @settings(deadline=None)
@@ -135,25 +136,52 @@ def test_a_frame_for_windows_is_a_view_of_the_file_with_the_same_values(sdss_fil
     assert whole.header == view.header == unpacked.header
 
 
-@pytest.mark.parametrize("number", [errno.EMFILE, errno.ENOMEM, errno.ESTALE])
-@pytest.mark.parametrize("place", ["opening", "parsing"])
-def test_a_good_file_is_not_set_aside_for_the_machine_s_trouble(number, place, sdss_files, monkeypatch):
-    path = sdss_files / "spectra" / "spec-0266-51602-0001.fits"
+def fail_in(monkeypatch, place: str, error: Exception) -> None:
+    """Let a step of reading a spectrum fail, as a disk or a machine makes it fail."""
 
     def trouble(*_, **__):
-        raise OSError(number, os.strerror(number))
+        raise error
 
-    if place == "opening":
-        monkeypatch.setattr(Path, "open", trouble)
-    with pytest.raises(HissError, match="through no fault of the file") as error, corrupt_is_bad(path), open_fits(path):
-        trouble()
+    owner, name = {"opening": (Path, "open"), "parsing": (fits.HDUList, "__getitem__")}[place]
+    monkeypatch.setattr(owner, name, trouble)
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [*(OSError(number, os.strerror(number)) for number in (errno.EMFILE, errno.ENOMEM, errno.ESTALE)), MemoryError()],
+    ids=repr,
+)
+@pytest.mark.parametrize("place", ["opening", "parsing"])
+def test_a_good_file_is_not_set_aside_for_the_machine_s_trouble(trouble, place, sdss_files, monkeypatch):
+    fail_in(monkeypatch, place, trouble)
+    with pytest.raises(HissError, match="through no fault of the file") as error:
+        read_spectrum(sdss_files / "spectra" / "spec-0266-51602-0001.fits")
     assert not isinstance(error.value, BadInput)
 
 
-def test_an_unreadable_file_is_set_aside(sdss_files):
-    path = sdss_files / "spectra" / "spec-0266-51602-0001.fits"
-    with pytest.raises(BadInput, match="the file is corrupt"), open_fits(path):
-        raise OSError(errno.EIO, os.strerror(errno.EIO))
+@pytest.mark.parametrize("place", ["opening", "parsing"])
+def test_an_unreadable_file_is_set_aside(place, sdss_files, monkeypatch):
+    fail_in(monkeypatch, place, OSError(errno.EIO, os.strerror(errno.EIO)))
+    with pytest.raises(BadInput, match=r"cannot be read|truncated or corrupt"):
+        read_spectrum(sdss_files / "spectra" / "spec-0266-51602-0001.fits")
+
+
+@pytest.mark.parametrize("mistake", [TypeError, KeyError, ValueError])
+def test_a_mistake_of_ours_sets_no_file_aside(mistake, sdss_files, monkeypatch):
+    def wrong(*_):
+        raise mistake("ours")
+
+    monkeypatch.setattr("hiss.sdss.spectrum.fiber_diameter", wrong)
+    with pytest.raises(mistake, match="ours"):
+        read_spectrum(sdss_files / "spectra" / "spec-0266-51602-0001.fits")
+
+
+@pytest.mark.parametrize(
+    ("cells", "dtype"), [(b"NaN?", np.float64), (np.float32("nan"), np.int64), ([1e300], np.int32)]
+)
+def test_cells_that_do_not_fit_are_the_file_s_fault(cells, dtype):
+    with pytest.raises(BadInput, match="truncated or corrupt"):
+        converted(cells, dtype, Path("spec.fits"))
 
 
 def test_where_no_column_asked_for_is_there_none_is_given(sdss_files):

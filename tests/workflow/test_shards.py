@@ -85,6 +85,16 @@ def test_a_sky_in_shards_is_built_and_nothing_is_done_twice(west):
     assert accounts["frames"]["in_cube"] == 5
 
 
+def test_a_shard_asks_a_cluster_for_fewer_ranks_than_the_whole(west):
+    again = ("cube", "--dry-run", "--forcerun", "build_sparse")
+    for order, asked in ((ORDER, ("4", "1")), (None, ("16", "2"))):
+        config = config_of(west, order, "shards" if order else "whole")
+        text = west.run(*again, config=config, profile="profiles/slurm")
+        for rule in ("build_sparse", "build_dense"):
+            found = re.findall(rf"^ *rule {rule}:.*?, tasks=(\d+),.*? nodes=(\d+)", text, re.MULTILINE | re.DOTALL)
+            assert set(found) == {asked}
+
+
 def test_a_new_field_rebuilds_only_the_shards_it_touches(west, raw, copy_of):
     workspace = copy_of(west)
     before = shards(workspace)

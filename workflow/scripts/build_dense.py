@@ -4,7 +4,8 @@ import argparse
 import json
 from pathlib import Path
 
-from hiss.cube.comm import assert_ranks, mpi_job, world
+from hiss.cube.all_ranks import mpi_job
+from hiss.cube.comm import assert_ranks, world
 from hiss.cube.dense import build_dense
 from hiss.cube.options import Options
 from hiss.imports import modules_of

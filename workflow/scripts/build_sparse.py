@@ -5,7 +5,8 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from hiss.cube.comm import assert_ranks, mpi_job, world
+from hiss.cube.all_ranks import mpi_job
+from hiss.cube.comm import assert_ranks, world
 from hiss.cube.options import Options
 from hiss.cube.sparse import SparseInputs, build_sparse
 from hiss.imports import modules_of

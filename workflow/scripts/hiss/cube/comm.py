@@ -1,8 +1,6 @@
 """The world of MPI ranks, or of one process where h5py has no MPI: the same few methods in both."""
 
-import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -10,8 +8,6 @@ import h5py
 import numpy as np
 
 from hiss.errors import HissError
-from hiss.progress import say
-from hiss.script import job
 
 T = TypeVar("T")
 
@@ -164,34 +160,3 @@ def open_to_write(path: Path, comm: Comm) -> h5py.File:
     if isinstance(comm, Alone):
         return h5py.File(path, "w")
     return h5py.File(path, "w", driver="mpio", comm=comm)
-
-
-@contextmanager
-def mpi_job(comm: Comm, log: Path | str) -> Iterator[None]:
-    """Run a program's work on every rank with rank 0's output in the log; one rank's failure ends them all.
-
-    The failure's sentence is in the log and on the terminal, whichever rank it befell.
-    """
-    try:
-        if comm.rank == 0:
-            with job(log):
-                comm.barrier()  # the log is open: others may add to it
-                yield
-        else:
-            comm.barrier()
-            yield
-    except BaseException as error:
-        if isinstance(comm, Alone):
-            raise
-        try:
-            if comm.rank > 0 or not isinstance(error, SystemExit):  # rank 0's `job` has said why it exits
-                _report(comm.rank, error, log)
-        finally:  # whatever befalls the report: a rank that does not end the others leaves them waiting
-            comm.Abort(1)
-
-
-def _report(rank: int, error: BaseException, log: Path | str) -> None:
-    sentence = f"error: {error}" if isinstance(error, HissError) else "".join(traceback.format_exception(error))
-    say(f"rank {rank}: {sentence}")
-    with suppress(OSError), Path(log).open("a") as stream:  # its disk may be the full one
-        stream.write(f"rank {rank}: {sentence}\n")

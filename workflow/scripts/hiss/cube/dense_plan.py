@@ -10,7 +10,7 @@ import pandas as pd
 
 from hiss.bands import BANDS
 from hiss.cube.epochs import Frames, least_noisy
-from hiss.cube.hdf5 import read_provenance
+from hiss.cube.hdf5 import read_provenance, readable
 from hiss.cube.layout import (
     COVERAGE,
     SPECTRA_STAR_FORMATION_RATES,
@@ -163,31 +163,32 @@ def plan_dense(sparse: Path | str, links: Path | str, radius_arcsec: float, mix_
     Raises
     ------
     HissError
-        The links were made from another sparse cube.
+        The links were made from another sparse cube, or one of the two cannot be read.
     """
-    with h5py.File(sparse, "r") as file, h5py.File(links, "r") as linked:
+    with readable(sparse, links), h5py.File(sparse, "r") as file, h5py.File(links, "r") as linked:
         if read_provenance(linked)["inputs"].get("sparse") != digest(read_provenance(file)):
             raise HissError(f"{links}: was not made from {sparse}; build the links again")
         coverage = linked[COVERAGE][:]
         spectra = file[SPECTRUM_TABLE].fields(_KNOWN)[:]
         rates = file[SPECTRA_STAR_FORMATION_RATES].fields(_RATES)[:]
-        if not len(coverage) == len(rates) == len(spectra):
-            raise HissError(f"{sparse} and {links} do not list the same spectra; build both again")
-        known = {name: spectra[name] for name in ("ra", "dec", "objid", "fiber_arcsec", "sn_median")}
-        table = pd.DataFrame({**known, "avg": rates["avg"], "flag": rates["flag"]})
-        targets = find_targets(table, radius_arcsec, mix_fibers)
-        whole = (coverage == WHOLE).all(axis=1)[targets.label]
-        rejects = _rejects(file[SPECTRUM_TABLE], targets, whole, coverage)
-        return DensePlan(targets.only(whole), spectra, rates, rejects, Frames.of(file))
+        frames = Frames.of(file)
+    if not len(coverage) == len(rates) == len(spectra):
+        raise HissError(f"{sparse} and {links} do not list the same spectra; build both again")
+    known = {name: spectra[name] for name in ("ra", "dec", "objid", "fiber_arcsec", "sn_median")}
+    table = pd.DataFrame({**known, "avg": rates["avg"], "flag": rates["flag"]})
+    targets = find_targets(table, radius_arcsec, mix_fibers)
+    whole = (coverage == WHOLE).all(axis=1)[targets.label]
+    return DensePlan(targets.only(whole), spectra, rates, _rejects(sparse, targets, whole, coverage), frames)
 
 
-def _rejects(table: h5py.Dataset, targets: TargetRows, whole: np.ndarray, coverage: np.ndarray) -> pd.DataFrame:
+def _rejects(sparse: Path | str, targets: TargetRows, whole: np.ndarray, coverage: np.ndarray) -> pd.DataFrame:
     """Give the spectra of targets that are not whole, each with its own reason or that of its label."""
     left_out = ~whole[targets.target]
     rows, labels = targets.spectrum[left_out], targets.label[targets.target[left_out]]
     if len(rows) == 0:
         return reject_table([])
-    paths = table.fields("path")[:][rows]
+    with readable(sparse), h5py.File(sparse, "r") as file:
+        paths = file[SPECTRUM_TABLE].fields("path")[:][rows]
     return reject_table(
         ("links", "spectrum", path.decode(), reject_reason(own) or f"its target's label spectrum: {reject_reason(its)}")
         for path, own, its in zip(paths.tolist(), coverage[rows], coverage[labels])

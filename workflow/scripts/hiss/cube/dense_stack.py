@@ -9,6 +9,7 @@ import numpy as np
 from hiss.bands import BANDS
 from hiss.cube.cutouts import Cutouts
 from hiss.cube.dense_plan import DensePlan, Fits
+from hiss.cube.hdf5 import readable
 from hiss.cube.layout import ZOOMS, ml_image_data, ml_image_group, ml_spectrum_data, ml_spectrum_group, spectra_group
 from hiss.cube.options import Options
 from hiss.cube.precision import round_mantissa
@@ -86,21 +87,16 @@ class Stacker:
 
     def __init__(self, source: h5py.File, linked: h5py.File, plan: DensePlan, options: Options) -> None:
         self._plan, self._options = plan, options
-        self._names = f"{source.filename} or {linked.filename}"
+        self._files = source.filename, linked.filename
         self._references = linked[f"{spectra_group(0)}/image_cutouts_data"]
         self._cutouts = Cutouts(source)
         self._spectra = [[source[f"{spectra_group(zoom)}/{name}"] for name in ("data", "errors")] for zoom in ZOOMS]
 
     def __call__(self, first: int, last: int) -> tuple[list[np.ndarray], Fits]:
         """Return the rows of targets ``first`` to ``last - 1`` in the order of `ARRAYS`, and their fits."""
-        try:
+        with readable(*self._files):
             flux, sigma, n_epochs, chi2_image, refused_image = self._images(first, last)
             spectra, chi2_spectrum, refused_spectrum = self._lines(first, last)
-        except OSError as error:  # it would else be taken for one of writing
-            raise HissError(
-                f"{self._names}: cannot be read throughout ({error}); `snakemake verify_cube` says which: delete it "
-                "and run the same command again, which makes it anew"
-            ) from error
         images = zoom_images(flux, sigma, self._options.missing)
         arrays = [part for pairs in zip(images, spectra, strict=True) for pair in pairs for part in pair]
         fits = Fits(n_epochs, chi2_image, chi2_spectrum, refused_image, refused_spectrum)

@@ -1,14 +1,51 @@
 """HDF5 as the cube needs it: tables and attributes."""
 
 import json
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
 
 import h5py
 import numpy as np
 import pandas as pd
 
 from hiss.bands import FLUX_UNIT
+from hiss.errors import HissError
+
+_MAKER: Final = {"sparse.h5": "build_sparse", "links.h5": "build_links", "dense.h5": "build_dense"}
+
+
+@contextmanager
+def readable(*paths: Path | str) -> Iterator[None]:
+    """Turn damage to files of the cube into a sentence; around their reading, not around writing.
+
+    Raises
+    ------
+    HissError
+        A file is missing, broken off or damaged inside; the sentence says which rule makes it again.
+    """
+    try:
+        yield
+    except (OSError, KeyError, RuntimeError) as error:
+        said = str(error.args[-1]) if error.args else ""
+        if not isinstance(error, OSError) and not said.startswith(("Unable to", "Can't")):  # not HDF5's words
+            raise
+        bad = [Path(path) for path in paths if not _opens(path)] or [Path(path) for path in paths]
+        rules = " or ".join(_MAKER.get(path.name, "its rule") for path in bad)
+        which = "`snakemake verify_cube` says which: " if len(bad) > 1 else ""
+        raise HissError(
+            f"{' or '.join(map(str, bad))}: cannot be read throughout ({said}); {which}remove it and run the same "
+            f"command again, and {rules} makes it anew"
+        ) from error
+
+
+def _opens(path: Path | str) -> bool:
+    try:
+        h5py.File(path, "r").close()
+    except OSError:
+        return False
+    return True
 
 
 def to_records(table: pd.DataFrame) -> np.ndarray:
@@ -79,6 +116,11 @@ def write_wavelengths(group: h5py.Group, wavelengths: np.ndarray) -> None:
 
 
 def read_provenance(file: h5py.File) -> dict[str, Any]:
-    """Return the provenance record of an open cube file."""
-    record: dict[str, Any] = json.loads(file.attrs["provenance"])
+    """Return the provenance record of an open cube file; `HissError` where it has none."""
+    try:
+        record: dict[str, Any] = json.loads(file.attrs["provenance"])
+    except (KeyError, ValueError) as error:
+        raise HissError(
+            f"{file.filename}: does not say what it was made of; remove it and run the same command again"
+        ) from error
     return record

@@ -9,7 +9,7 @@ import numpy as np
 from xxhash import xxh3_64
 
 from hiss.bands import BANDS, CUTOUT_SIZE, FRAME_SHAPE, PIXEL_SCALE
-from hiss.cube.hdf5 import set_attributes, set_root
+from hiss.cube.hdf5 import readable, set_attributes, set_root
 from hiss.cube.intact import seal
 from hiss.cube.layout import (
     COVERAGE,
@@ -49,8 +49,13 @@ def build_links(sparse: Path | str, output: Path | str, radius_arcmin: float, co
         Search radius for frames; at least the half diagonal of a frame, 8.36, for none to be missed.
     code
         Files of the code that runs, for the provenance record.
+
+    Raises
+    ------
+    HissError
+        ``sparse.h5`` cannot be read.
     """
-    with h5py.File(sparse, "r") as file:
+    with readable(sparse), h5py.File(sparse, "r") as file:
         images, spectra = file[IMAGE_TABLE][:], file[SPECTRUM_TABLE].fields(["ra", "dec"])[:]
         wcs = file[f"{images_group(0)}/wcs"][:]
         windows = file[WINDOW_TABLE][:] if WINDOW_TABLE in file else None

@@ -22,6 +22,7 @@ from hiss.cube.layout import (
     spectrum_size,
 )
 from hiss.cube.rebin import bin_centers
+from hiss.cube.shard_sources import SHARDS
 from hiss.errors import BadInput, HissError
 
 CGS: Final = 1e17
@@ -74,6 +75,11 @@ class PublicCube:
     """
 
     def __init__(self, file: h5py.File, path: Path) -> None:
+        if SHARDS in file:
+            raise HissError(
+                f"{path}: is a cube in shards, whose arrays lie in many files; make one file of it with "
+                "`snakemake export_single`, and name that in cube.existing"
+            )
         self.file = file
         self.path = path
         images = self.array(ml_image_data(0), 4)

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from datetime import date
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -23,7 +22,6 @@ from hiss.cube.wcs import frame_center, wcs_of
 from hiss.errors import BadInput
 from hiss.progress import progress
 from hiss.sdss.catalogue import KEY
-from hiss.sdss.fits import corrupt_is_bad
 from hiss.sdss.frame import parse_frame_name
 from hiss.sdss.manifest import COLUMNS
 from hiss.sdss.spectrum import SECONDS_PER_DAY, fiber_diameter, parse_spectrum_name
@@ -69,8 +67,7 @@ def read_frames(cube: PublicCube) -> Rows:
         try:
             if isinstance(source, BadInput):
                 raise source
-            with corrupt_is_bad(Path(source.path)):
-                table[row], wcs[row] = _frame(source, wavelength[row])
+            table[row], wcs[row] = _frame(source, wavelength[row])
             good[row] = True
         except BadInput as error:
             bad[source.path if isinstance(source, SourceFile) else f"row {row} of the images"] = str(error)
@@ -111,9 +108,9 @@ def _frame(source: SourceFile, wavelength: float) -> tuple[np.ndarray, np.ndarra
 
 def _frame_time(source: SourceFile) -> float:
     """Give TAI, else the day of DATE-OBS [s since MJD 0]."""
-    tai = source.header.get("TAI")
-    if isinstance(tai, int | float) and np.isfinite(tai):
-        return float(tai)
+    tai = _given(source, "TAI")
+    if tai is not None:
+        return tai
     try:
         day = date.fromisoformat(str(source.header.get("DATE-OBS", ""))[:10])
     except ValueError:
@@ -142,8 +139,7 @@ def read_spectra(cube: PublicCube, rates: pd.DataFrame) -> Rows:
         try:
             if isinstance(source, BadInput):
                 raise source
-            with corrupt_is_bad(Path(source.path)):
-                table[row] = _spectrum(source)
+            table[row] = _spectrum(source)
             good[row] = True
         except BadInput as error:
             bad[source.path if isinstance(source, SourceFile) else f"row {row} of the spectra"] = str(error)
@@ -170,18 +166,28 @@ def _spectrum(source: SourceFile) -> np.ndarray:
     row["ra"], row["dec"] = _number(source, "PLUG_RA") % 360, _number(source, "PLUG_DEC")
     if abs(row["dec"]) > 90:
         raise BadInput(f"{source.path}: PLUG_DEC in its header is not on the sky; leave it out")
-    tai = header.get("TAI")
-    row["tai"] = tai if isinstance(tai, int | float) else mjd * SECONDS_PER_DAY
+    tai = _given(source, "TAI")
+    row["tai"] = mjd * SECONDS_PER_DAY if tai is None else tai
     row["fiber_arcsec"] = fiber_diameter(plate)
     row["z"] = row["sn_median"] = np.nan
     return row
 
 
 def _number(source: SourceFile, key: str) -> float:
-    value = source.header.get(key)
-    if not isinstance(value, int | float) or not np.isfinite(value):
+    value = _given(source, key)
+    if value is None:
         raise BadInput(f"{source.path}: {key} in its header is no number; leave it out")
-    return float(value)
+    return value
+
+
+def _given(source: SourceFile, key: str) -> float | None:
+    """Return a number of a header; None where there is none."""
+    value = source.header.get(key)
+    try:
+        number = float(value) if isinstance(value, int | float) else np.nan
+    except OverflowError:
+        raise BadInput(f"{source.path}: {key} in its header is beyond all bounds; leave it out") from None
+    return number if np.isfinite(number) else None
 
 
 def _signal_to_noise(cube: PublicCube, n: int) -> np.ndarray:

@@ -13,7 +13,7 @@ from hiss.cube.index import healpix_cell
 from hiss.cube.layout import WCS_DTYPE
 from hiss.cube.neighbours import Neighbours
 from hiss.cube.order import NOWHERE, ORDER, fine_cells, in_frame_order
-from hiss.cube.targets import match_targets
+from hiss.cube.targets import FRIENDS_ARCSEC, match_targets
 from hiss.cube.wcs import frame_center, wcs_of
 from hiss.errors import BadInput
 from hiss.progress import progress
@@ -21,9 +21,6 @@ from hiss.sdss.header import read_cards
 from hiss.sdss.manifest import files_of
 
 FIELD: Final = ["run", "camcol", "field"]
-FRIENDS_ARCSEC: Final = 30.0
-"""Spectra closer than this are in one shard: well beyond what may be one target."""
-
 REACH_ARCMIN: Final = 8.6
 """Farthest a frame's corner is from the centre of its field, 8.36, and some seconds between its bands."""
 

@@ -1,5 +1,6 @@
 """Files and datasets that all ranks fill together."""
 
+import errno
 import os
 import shutil
 from collections.abc import Iterator
@@ -21,6 +22,9 @@ TABLE_ROWS: Final = 256
 
 _GZIP_LEVEL: Final = 1  # noisy floats do not get smaller at higher ones
 
+_NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_WRITING: Final = ("create", "write", "extend", "flush", "truncat")
+
 
 @contextmanager
 def shared_temporary(output: Path | str, comm: Comm) -> Iterator[Path]:
@@ -32,7 +36,8 @@ def shared_temporary(output: Path | str, comm: Comm) -> Iterator[Path]:
     Raises
     ------
     HissError
-        What was written did not reach the disk, which is full more often than not.
+        What was written did not reach the disk, which is full more often than not. Other errors pass: a file that
+        cannot be read is not for want of room.
     """
     output = Path(output)
     temporary = comm.bcast(temporary_beside(output) if comm.rank == 0 else output)
@@ -44,12 +49,21 @@ def shared_temporary(output: Path | str, comm: Comm) -> Iterator[Path]:
                 os.fsync(stream.fileno())
             temporary.replace(output)
         comm.barrier()
-    except OSError as error:
+    except BaseException as error:
         temporary.unlink(missing_ok=True)
-        raise unwritable(output, error) from error
-    except BaseException:
-        temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError) and _befell_writing(error, temporary):
+            raise unwritable(output, error) from error
         raise
+
+
+def _befell_writing(error: OSError, temporary: Path) -> bool:
+    """Tell an output that could not be written from an input that could not be read.
+
+    HDF5's errors name no file but say what was tried: to create, write, extend or flush.
+    """
+    if error.filename is not None:
+        return Path(os.fsdecode(error.filename)) == temporary
+    return error.errno in _NO_ROOM or any(word in str(error) for word in _WRITING)
 
 
 def demand_room(path: Path, needed: int) -> None:

@@ -14,7 +14,6 @@ from hiss.cube.shared import TABLE_ROWS, Rows, create_shared
 from hiss.cube.wcs import wcs_of
 from hiss.errors import BadInput
 from hiss.progress import progress
-from hiss.sdss.fits import corrupt_is_bad
 
 TABLES: Final = {
     f"{images_group(0)}/metadata": METADATA_DTYPE["images"],
@@ -47,11 +46,10 @@ def fill_frames(comm: Comm, file: h5py.File, root: Path, paths: list[str], store
 def _take(root: Path, path: str, row: int, store: ImageStore, bad: dict[int, str]) -> tuple[np.ndarray, ...] | None:
     """Read and calibrate a frame, held by the store; give its records, or None where it is set aside."""
     try:
-        with corrupt_is_bad(root / path):
-            frame = store.read(root / path)
-            wcs = wcs_of(frame.header, frame.path)
-            background = store.calibrate(frame, wcs)
-            return metadata_row("images", path, frame.header), wcs, image_row(frame, path, wcs, background)
+        frame = store.read(root / path)
+        wcs = wcs_of(frame.header, frame.path)
+        background = store.calibrate(frame, wcs)
+        return metadata_row("images", path, frame.header), wcs, image_row(frame, path, wcs, background)
     except BadInput as error:
         bad[row] = str(error)
         return None

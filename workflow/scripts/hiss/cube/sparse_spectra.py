@@ -27,7 +27,6 @@ from hiss.cube.records import metadata_row, spectrum_row
 from hiss.cube.shared import TABLE_ROWS, Rows, create_shared
 from hiss.errors import BadInput
 from hiss.progress import progress
-from hiss.sdss.fits import corrupt_is_bad
 from hiss.sdss.spectrum import read_spectrum
 
 BATCH: Final = 32
@@ -116,10 +115,9 @@ def _read_batch(
     nothing = np.zeros(1)
     for place, row in enumerate(rows):
         try:
-            with corrupt_is_bad(root / paths[row]):
-                spectrum = read_spectrum(root / paths[row])
-                about[place] = spectrum_row(spectrum, paths[row])
-                headers[place] = metadata_row("spectra", paths[row], spectrum.header)
+            spectrum = read_spectrum(root / paths[row])
+            about[place] = spectrum_row(spectrum, paths[row])
+            headers[place] = metadata_row("spectra", paths[row], spectrum.header)
         except BadInput as error:
             bad[row] = str(error)
             samples.append((nothing, nothing, nothing))

@@ -14,7 +14,7 @@ from hiss.cube.intact import seal
 from hiss.cube.layout import SPECTRA_STAR_FORMATION_RATES, STAR_FORMATION_RATES
 from hiss.cube.shard_sources import allow_open_files, write_sources
 from hiss.cube.sparse_tables import write_star_formation_rates
-from hiss.cube.stitch_rows import Family, demand_whole_targets, dense_families, sparse_families
+from hiss.cube.stitch_rows import Family, dense_families, sparse_families
 from hiss.cube.stitch_tree import Stitching
 from hiss.errors import HissError
 from hiss.files import atomic
@@ -57,11 +57,9 @@ def stitch_sparse(
     Raises
     ------
     HissError
-        A spectrum is in two shards, or two spectra of one object are in different ones.
+        A spectrum is in two shards.
     """
-    files = [shard.folder / "sparse.h5" for shard in shards]
-    families = sparse_families(files)
-    demand_whole_targets(files)
+    families = sparse_families([shard.folder / "sparse.h5" for shard in shards])
     catalogue = read_sfr_catalogue(gal_info, gal_totsfr)
     record = provenance({"gal_info": gal_info, "gal_totsfr": gal_totsfr}, {}, code)
     with _stitched(shards, "sparse", families, output, record) as stitching:

@@ -120,16 +120,3 @@ def _renumbered(entries: pd.DataFrame, column: str, family: Family) -> np.ndarra
     """Return the stitched rows that a column of the shards' own row numbers means."""
     start = _starts([len(new) for new in family.new])[entries["piece"].to_numpy(np.int64)]
     return np.concatenate(family.new)[start + entries[column].to_numpy(np.int64)]
-
-
-def demand_whole_targets(files: Sequence[Path]) -> None:
-    """Raise `HissError` where two spectra of one SDSS object are in different shards, and so in two targets."""
-    entries, _ = _gathered(files, SPECTRUM_TABLE, ["objid", "path"])
-    named = entries[entries["objid"] != 0]
-    torn = named.groupby("objid")["piece"].nunique().loc[lambda pieces: pieces > 1]
-    if len(torn):
-        paths = named["path"][named["objid"] == torn.index[0]]
-        raise HissError(
-            f"{paths.iloc[0]} and {paths.iloc[-1]} are of one object by their objid but far apart, in two shards; set "
-            "cube.shard_order to null or a lower order, or correct the files"
-        )

@@ -1,6 +1,7 @@
 """Targets: spectra of one object, by true separation on the sky and by SDSS's own id."""
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,9 @@ from scipy.spatial import cKDTree
 
 from hiss.cube.neighbours import chord, unit_vectors
 from hiss.sdss.labels import is_label
+
+FRIENDS_ARCSEC: Final = 30.0
+"""Spectra of one SDSS id farther apart are not believed to be of one object; those nearer are kept in one shard."""
 
 
 @dataclass(frozen=True)
@@ -51,8 +55,8 @@ class TargetRows:
 def match_targets(spectra: pd.DataFrame, radius_arcsec: float) -> np.ndarray:
     """Return the number of each spectrum's object, counted from 0 in order of its first spectrum.
 
-    Spectra closer than the radius are of one object, and so are those of one ``objid`` (0 is none); friends
-    of friends are friends.
+    Spectra closer than the radius are of one object, and so are those of one ``objid`` (0 is none) within
+    `FRIENDS_ARCSEC`; friends of friends are friends.
 
     Parameters
     ----------
@@ -69,11 +73,11 @@ def match_targets(spectra: pd.DataFrame, radius_arcsec: float) -> np.ndarray:
     objid = spectra["objid"].to_numpy(np.int64)
     tree = cKDTree(unit_vectors(spectra["ra"].to_numpy(np.float64), spectra["dec"].to_numpy(np.float64)))
     close = tree.query_pairs(chord(radius_arcsec / 3600), output_type="ndarray")
-    order = np.argsort(objid, kind="stable")
-    same = (objid[order][1:] == objid[order][:-1]) & (objid[order][1:] != 0)
-    first = np.concatenate([close[:, 0], order[:-1][same]])
-    second = np.concatenate([close[:, 1], order[1:][same]])
-    graph = coo_array((np.ones(len(first), np.int8), (first, second)), shape=(n, n))
+    if objid.any():
+        near = tree.query_pairs(chord(FRIENDS_ARCSEC / 3600), output_type="ndarray")
+        same = (objid[near[:, 0]] == objid[near[:, 1]]) & (objid[near[:, 0]] != 0)
+        close = np.concatenate([close, near[same]])
+    graph = coo_array((np.ones(len(close), np.int8), (close[:, 0], close[:, 1])), shape=(n, n))
     found = connected_components(graph, directed=False)[1]
     _, earliest, group = np.unique(found, return_index=True, return_inverse=True)
     return np.argsort(np.argsort(earliest))[group].astype(np.int64)

@@ -8,7 +8,7 @@ import pandas as pd
 
 from hiss.errors import HissError
 from hiss.files import atomic
-from hiss.sdss.fits import first_hdus, open_fits, read_rows
+from hiss.sdss.fits import corrupt_is_bad, first_hdus, holds_table, open_fits, read_rows
 from hiss.sdss.objid import unpack_objid
 
 KEY: Final = ["plate", "mjd", "fiber"]
@@ -92,13 +92,14 @@ def read_pair(
 def _read_columns(path: Path, columns: list[str], release: str) -> Columns:
     with open_fits(path, memmap=True) as file:
         hdus = first_hdus(file, 2, path)
-        if len(hdus) < 2 or hdus[1].header.get("XTENSION") != "BINTABLE":
+        if len(hdus) < 2 or not holds_table(hdus[1]):
             raise HissError(f"{path}: has no table in HDU 1; fetch it again")
         rows = read_rows(hdus[1], path, columns)
         missing = [name for name in columns if name not in (rows.dtype.names or ())]
         if missing:
             raise HissError(f"{path}: lacks the column {', '.join(missing)}; fetch the table of release {release}")
-        return {_OUR_NAME.get(name, name.lower()): _native(rows[name]) for name in columns}
+        with corrupt_is_bad(path):
+            return {_OUR_NAME.get(name, name.lower()): _native(rows[name]) for name in columns}
 
 
 def _native(column: np.ndarray) -> np.ndarray | pd.Categorical:

@@ -17,12 +17,15 @@ SECONDS: Final = {
     "frame_bzip2": 0.65,
     "frame_gzip": 0.20,
     "frame_plain": 0.12,
-    "spectrum": 0.035,
+    "spectrum": 0.006,
     "link": 0.000035,
-    "target": 0.0027,
+    "target": 0.0014,
     "repack": 0.60,
 }
-"""Core-seconds of one of each (docs/results.md): what a plan multiplies."""
+"""Core-seconds of one of each, what a plan multiplies: docs/results.md has the measurements.
+
+A spectrum: 4 ms to read, the rest to rebin it to four zooms and write it. A target: `benchmarks/dense.py`.
+"""
 
 SHARD_BYTES: Final = 200e9
 """A shard's file is not advised to be larger: it is the unit that is written, checked and built again as a whole."""

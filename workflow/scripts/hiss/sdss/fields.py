@@ -9,7 +9,7 @@ import pandas as pd
 from hiss.bands import CUTOUT_SIZE, FRAME_SHAPE, PIXEL_SCALE
 from hiss.errors import HissError
 from hiss.sdss.archive import RERUN
-from hiss.sdss.fits import first_hdus, open_fits, read_rows
+from hiss.sdss.fits import corrupt_is_bad, first_hdus, open_fits, read_rows
 
 ROWS_A_FIELD: Final = 1361
 """Rows by which one field follows another; the remaining 128 of a frame are in both."""
@@ -47,7 +47,8 @@ def read_field_list(path: Path | str) -> pd.DataFrame:
         missing = [name for name in [*_READ, "RERUN"] if name not in (rows.dtype.names or ())]
         if missing:
             raise HissError(f"{path}: lacks the column {', '.join(missing)}; fetch window_flist.fits again")
-        parts = [_usable(rows[start : start + _ROWS_AT_ONCE]) for start in range(0, len(rows), _ROWS_AT_ONCE)]
+        with corrupt_is_bad(path):
+            parts = [_usable(rows[start : start + _ROWS_AT_ONCE]) for start in range(0, len(rows), _ROWS_AT_ONCE)]
     fields = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
     if fields.empty:
         raise HissError(f"{path}: has no field of rerun {RERUN}; fetch window_flist.fits again")

@@ -63,17 +63,20 @@ def open_fits(path: Path | str, memmap: bool = False) -> Iterator[fits.HDUList]:
         raise BadInput(f"{path}: the file is missing; fetch it again or make a new manifest")
     if path.stat().st_size == 0:
         raise BadInput(f"{path}: the file is empty; fetch it again")
-    with _plain(path, memmap) as source, corrupt_is_bad(path), warnings.catch_warnings():
+    with _plain(path, memmap) as source, warnings.catch_warnings():
         warnings.simplefilter("ignore", AstropyWarning)  # what they warn of is checked here
-        try:
-            hdus = fits.open(source, memmap=memmap, lazy_load_hdus=True)
-        except OSError as error:
-            _demand_sound_machine(path, error)
-            if "SIMPLE" in str(error):
-                raise BadInput(f"{path}: this is not a FITS file; fetch it again") from error
-            raise BadInput(f"{path}: the file is truncated or corrupt ({error}); fetch it again") from error
-        with hdus:
+        with _opened(source, memmap, path) as hdus:
             yield hdus
+
+
+def _opened(source: BinaryIO, memmap: bool, path: Path) -> fits.HDUList:
+    try:
+        with corrupt_is_bad(path):
+            return fits.open(source, memmap=memmap, lazy_load_hdus=True)
+    except BadInput as error:
+        if "SIMPLE" in str(error):
+            raise BadInput(f"{path}: this is not a FITS file; fetch it again") from error
+        raise
 
 
 @contextmanager
@@ -82,9 +85,9 @@ def _plain(path: Path, on_disk: bool) -> Iterator[BinaryIO]:
     if path.suffix not in _OPEN_PACKED:
         try:
             stream = path.open("rb")
-        except OSError as error:
+        except (OSError, MemoryError) as error:
             _demand_sound_machine(path, error)
-            raise BadInput(f"{path}: the file cannot be read ({error.strerror}); check its permissions") from error
+            raise BadInput(f"{path}: the file cannot be read ({error}); check its permissions") from error
         with stream:
             yield stream
         return
@@ -92,7 +95,7 @@ def _plain(path: Path, on_disk: bool) -> Iterator[BinaryIO]:
         try:
             with _OPEN_PACKED[path.suffix](path) as packed:
                 shutil.copyfileobj(packed, unpacked, 2**20)
-        except (OSError, EOFError, ValueError, zlib.error) as error:
+        except (OSError, EOFError, MemoryError, ValueError, zlib.error) as error:
             _demand_sound_machine(path, error)
             raise BadInput(
                 f"{path}: the compressed stream is truncated or corrupt ({error}); fetch it again"
@@ -107,7 +110,9 @@ def _plain(path: Path, on_disk: bool) -> Iterator[BinaryIO]:
 
 @contextmanager
 def corrupt_is_bad(path: Path) -> Iterator[None]:
-    """Turn what damaged bytes do to a parser into `BadInput`.
+    """Turn what damaged bytes do to a parser into `BadInput`; for calls of parsers alone.
+
+    What is done with their values stands outside: an error there is ours, and the file would be lost for it.
 
     Raises
     ------
@@ -118,14 +123,16 @@ def corrupt_is_bad(path: Path) -> Iterator[None]:
         yield
     except (ArithmeticError, LookupError, TypeError, ValueError, MemoryError, OSError, VerifyError) as error:
         _demand_sound_machine(path, error)
-        raise BadInput(f"{path}: the file is corrupt ({error}); fetch it again") from error
+        raise BadInput(f"{path}: the file is truncated or corrupt ({error}); fetch it again") from error
 
 
 def _demand_sound_machine(path: Path, error: Exception) -> None:
     """Raise `HissError` where an error says nothing of the file."""
-    if isinstance(error, OSError) and error.errno in _OF_THE_MACHINE:
+    of_the_disk = isinstance(error, OSError) and error.errno in _OF_THE_MACHINE
+    if of_the_disk or isinstance(error, MemoryError):
+        what = "no memory was left" if isinstance(error, MemoryError) else str(error)
         raise HissError(
-            f"{path}: could not be read ({error.strerror}), through no fault of the file; see to the machine or its "
+            f"{path}: could not be read ({what}), through no fault of the file; see to the machine or its "
             "file system and run the same command again"
         ) from error
 
@@ -139,24 +146,52 @@ def first_hdus(hdus: fits.HDUList, n: int, path: Path) -> list[Any]:
         There are fewer and the file does not end where they do: astropy passes over a header that breaks off.
     """
     found: list[Any] = []
-    while len(found) < n:
-        try:
-            found.append(hdus[len(found)])
-        except IndexError:
-            if not isinstance(found[-1], _KINDS):
-                raise BadInput(f"{path}: the file is corrupt in HDU {len(found) - 1}; fetch it again") from None
-            place = found[-1].fileinfo()
-            if place["file"].size != place["datLoc"] + place["datSpan"]:
-                raise BadInput(f"{path}: the file is truncated in HDU {len(found)}; fetch it again") from None
-            break
+    with corrupt_is_bad(path):
+        while len(found) < n:
+            try:
+                found.append(hdus[len(found)])
+            except IndexError:
+                if not isinstance(found[-1], _KINDS):
+                    raise BadInput(f"{path}: the file is corrupt in HDU {len(found) - 1}; fetch it again") from None
+                place = found[-1].fileinfo()
+                if place["file"].size != place["datLoc"] + place["datSpan"]:
+                    raise BadInput(f"{path}: the file is truncated in HDU {len(found)}; fetch it again") from None
+                break
     return found
 
 
-def plain_header(hdu: Any) -> Header:
+def holds_table(hdu: Any) -> bool:
+    """Return whether an HDU is a binary table."""
+    return isinstance(hdu, fits.BinTableHDU)
+
+
+def name_of(hdu: Any, path: Path) -> str:
+    """Return an HDU's name in upper case; `BadInput` where it cannot be read."""
+    with corrupt_is_bad(path):
+        return str(hdu.name)
+
+
+def plain_header(hdu: Any, path: Path) -> Header:
     """Return the keys and values of an HDU's header, without commentary and keys that have no value.
 
     Cards of plain form are read here, ten times as fast as by astropy, which reads a header that has any other.
+
+    Raises
+    ------
+    BadInput
+        A card cannot be read.
     """
+    with corrupt_is_bad(path):
+        found = _plain_cards(hdu)
+        if found is None:
+            cards = hdu.header.cards
+            found = [(card.keyword, card.value) for card in cards if card.keyword.encode() not in _COMMENTARY]
+    values = dict(reversed(found))
+    return {key: value for key, value in reversed(values.items()) if isinstance(value, str | int | float | bool)}
+
+
+def _plain_cards(hdu: Any) -> list[tuple[str, Any]] | None:
+    """Return the cards of a header where all are of plain form."""
     found: list[tuple[str, Any]] = []
     for card in _cards(hdu):
         keyword = card[:8].rstrip()
@@ -166,12 +201,9 @@ def plain_header(hdu: Any) -> Header:
             continue
         match = _PLAIN_CARD.fullmatch(card)
         if match is None or _RECORD_VALUE.search(match["text"] or b""):
-            cards = hdu.header.cards
-            found = [(card.keyword, card.value) for card in cards if card.keyword.encode() not in _COMMENTARY]
-            break
+            return None
         found.append((keyword.decode(), _plain_value(match)))
-    values = dict(reversed(found))
-    return {key: value for key, value in reversed(values.items()) if isinstance(value, str | int | float | bool)}
+    return found
 
 
 def _cards(hdu: Any) -> Iterator[bytes]:
@@ -221,14 +253,15 @@ def read_image(hdu: Any, path: Path) -> np.ndarray:
 
     It is a view of the file, big-endian, where that is mapped and holds float32. Others are converted.
     """
-    _demand_whole(hdu, (fits.PrimaryHDU, fits.ImageHDU), path)
-    if not hdu.shape:
-        return np.empty(0, np.float32)
-    image = _content(hdu, np.dtype(_NUMPY_BITPIX[hdu.header["BITPIX"]]), hdu.shape)
-    scale, zero = hdu.header.get("BSCALE", 1), hdu.header.get("BZERO", 0)
-    if (scale, zero) != (1, 0):
-        image = image * np.float64(scale) + zero
-    return image if image.dtype == np.dtype(">f4") else image.astype(np.float32)
+    with corrupt_is_bad(path):
+        _demand_whole(hdu, (fits.PrimaryHDU, fits.ImageHDU), path)
+        if not hdu.shape:
+            return np.empty(0, np.float32)
+        image = _content(hdu, np.dtype(_NUMPY_BITPIX[hdu.header["BITPIX"]]), hdu.shape)
+        scale, zero = hdu.header.get("BSCALE", 1), hdu.header.get("BZERO", 0)
+        if (scale, zero) != (1, 0):
+            image = image * np.float64(scale) + zero
+        return image if image.dtype == np.dtype(">f4") else image.astype(np.float32)
 
 
 def read_rows(hdu: Any, path: Path, columns: Collection[str] | None = None) -> np.ndarray:
@@ -247,21 +280,34 @@ def read_rows(hdu: Any, path: Path, columns: Collection[str] | None = None) -> n
     BadInput
         The HDU is no table, broken off, or its columns do not fill its rows.
     """
-    _demand_whole(hdu, (fits.BinTableHDU,), path)
-    width, rows = (hdu.header[key] for key in ("NAXIS1", "NAXIS2"))
-    fields, end = _fields(_header_bytes(hdu))
-    if end != width:
-        raise BadInput(f"{path}: the columns of HDU {hdu.name} do not fill its rows; fetch the file again")
-    wanted = {name: field for name, field in fields.items() if columns is None or name in columns}
-    dtype = np.dtype(
-        {
-            "names": list(wanted),
-            "formats": [form for form, _ in wanted.values()],
-            "offsets": [offset for _, offset in wanted.values()],
-            "itemsize": width,
-        }
-    )
-    return _content(hdu, dtype, (rows,))
+    with corrupt_is_bad(path):
+        _demand_whole(hdu, (fits.BinTableHDU,), path)
+        width, rows = (hdu.header[key] for key in ("NAXIS1", "NAXIS2"))
+        fields, end = _fields(_header_bytes(hdu))
+        if end != width:
+            raise BadInput(f"{path}: the columns of HDU {hdu.name} do not fill its rows; fetch the file again")
+        wanted = {name: field for name, field in fields.items() if columns is None or name in columns}
+        dtype = np.dtype(
+            {
+                "names": list(wanted),
+                "formats": [form for form, _ in wanted.values()],
+                "offsets": [offset for _, offset in wanted.values()],
+                "itemsize": width,
+            }
+        )
+        return _content(hdu, dtype, (rows,))
+
+
+def converted(cells: Any, dtype: type[np.generic], path: Path) -> np.ndarray:
+    """Return a column or cells of a table as numbers of a type.
+
+    Raises
+    ------
+    BadInput
+        They are of a form, or have values, that do not fit it.
+    """
+    with corrupt_is_bad(path), np.errstate(invalid="raise"):
+        return np.asarray(cells).astype(dtype)
 
 
 def _fields(header: bytes) -> tuple[dict[str, tuple[Any, int]], int]:

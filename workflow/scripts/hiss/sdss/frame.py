@@ -9,7 +9,7 @@ import numpy as np
 
 from hiss.bands import BAND_INDEX, FRAME_SHAPE
 from hiss.errors import BadInput
-from hiss.sdss.fits import Header, first_hdus, open_fits, plain_header, read_image, read_rows
+from hiss.sdss.fits import Header, converted, first_hdus, holds_table, open_fits, plain_header, read_image, read_rows
 
 _NAME = re.compile(r"frame-([ugriz])-(\d{6})-([1-6])-(\d{4})\.fits(?:\.gz|\.bz2)?")
 _SKY_SHAPE = (192, 256)
@@ -85,7 +85,7 @@ def read_frame(path: Path | str, whole: bool = True) -> Frame:
     run, camcol, field, band = parse_frame_name(path)
     with open_fits(path, memmap=path.suffix == ".fits") as file:
         hdus = first_hdus(file, 3, path)
-        header = plain_header(hdus[0])
+        header = plain_header(hdus[0], path)
         _check_identity(header, path, run, camcol, band)
         image = _read_array(hdus, 0, FRAME_SHAPE, "image", path)
         calibration = _read_array(hdus, 1, (FRAME_SHAPE[1],), "calibration", path).astype(np.float32)
@@ -136,7 +136,7 @@ def _hdu(hdus: list[Any], index: int, what: str, path: Path) -> Any:
 
 def _read_array(hdus: list[Any], index: int, shape: tuple[int, ...], what: str, path: Path) -> np.ndarray:
     hdu = _hdu(hdus, index, what, path)
-    if hdu.header.get("XTENSION", "IMAGE") != "IMAGE":
+    if holds_table(hdu):
         raise BadInput(f"{path}: has no {what} HDU ({index} holds a table); fetch it again")
     array = read_image(hdu, path)
     _check_shape(array, shape, what, path)
@@ -151,16 +151,16 @@ def _check_shape(array: np.ndarray, shape: tuple[int, ...], what: str, path: Pat
 def _read_sky(hdus: list[Any], path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Read HDU 2; its TDIM is trusted only as far as the number of values, rows of 256 as in the data model."""
     hdu = _hdu(hdus, 2, "sky", path)
-    if hdu.header.get("XTENSION") != "BINTABLE":
+    if not holds_table(hdu):
         raise BadInput(f"{path}: has no sky HDU (2 holds no table); fetch it again")
     rows = read_rows(hdu, path, _SKY_COLUMNS)
     names = rows.dtype.names or ()
     missing = [name for name in _SKY_COLUMNS if name not in names]
     if missing or len(rows) == 0:
         raise BadInput(f"{path}: the sky HDU lacks {', '.join(missing) or 'its row'}; fetch it again")
-    allsky = rows["ALLSKY"][0].astype(np.float32).ravel()
+    allsky = converted(rows["ALLSKY"][0], np.float32, path).ravel()
     _check_shape(allsky, (_SKY_SHAPE[0] * _SKY_SHAPE[1],), "sky", path)
-    x_interp, y_interp = (rows[name][0].astype(np.float32).ravel() for name in ("XINTERP", "YINTERP"))
+    x_interp, y_interp = (converted(rows[name][0], np.float32, path).ravel() for name in ("XINTERP", "YINTERP"))
     _check_shape(x_interp, (FRAME_SHAPE[1],), "XINTERP", path)
     _check_shape(y_interp, (FRAME_SHAPE[0],), "YINTERP", path)
     for name, values in (("ALLSKY", allsky), ("XINTERP", x_interp), ("YINTERP", y_interp)):

@@ -8,7 +8,7 @@ import pandas as pd
 
 from hiss.errors import HissError
 from hiss.sdss.archive import SDSS_RUN2D
-from hiss.sdss.fits import first_hdus, open_fits, read_rows, text
+from hiss.sdss.fits import converted, first_hdus, open_fits, read_rows, text
 from hiss.sdss.spectrum import FIRST_BOSS_PLATE
 
 _READ: Final = ["PLATE", "MJD", "RUN2D"]
@@ -30,8 +30,8 @@ def read_plate_list(path: Path | str) -> pd.DataFrame:
             raise HissError(f"{path}: lacks the column {', '.join(missing)}; fetch the list of plates again")
         plates = pd.DataFrame(
             {
-                "plate": rows["PLATE"].astype(np.int64),
-                "mjd": rows["MJD"].astype(np.int64),
+                "plate": converted(rows["PLATE"], np.int64, path),
+                "mjd": converted(rows["MJD"], np.int64, path),
                 "run2d": [text(value) for value in rows["RUN2D"]],
             }
         )

@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 
 from hiss.errors import BadInput
-from hiss.sdss.fits import Header, first_hdus, open_fits, plain_header, read_rows, text
+from hiss.sdss.fits import Header, converted, first_hdus, name_of, open_fits, plain_header, read_rows, text
 from hiss.sdss.header import read_cards
 
 _NAME = re.compile(r"spec-(\d{4,5})-(\d{5})-(\d{4})\.fits(?:\.gz|\.bz2)?")
@@ -130,8 +130,27 @@ def read_position(path: Path | str) -> tuple[float, float]:
     return ra % 360, dec
 
 
+def read_lines(path: Path | str) -> dict[str, tuple[float, float]]:
+    """Return what the pipeline measured of each emission line, without a look at the spectrum itself.
+
+    Returns
+    -------
+    dict
+        LINENAME to (LINEAREA, LINEAREA_ERR) [1e-17 erg s-1 cm-2], the error negative where a line was not
+        measured; empty where SPZLINE is absent.
+
+    Raises
+    ------
+    BadInput
+        The file is missing, empty, truncated or corrupt.
+    """
+    path = Path(path)
+    with open_fits(path) as file:
+        return _read_lines(first_hdus(file, 4, path), path)
+
+
 def _read(hdus: list[Any], path: Path, plate: int, mjd: int, fiber: int) -> Spectrum:
-    header = plain_header(hdus[0])
+    header = plain_header(hdus[0], path)
     _check_identity(header, path, plate, mjd, fiber)
     loglam, flux, ivar, and_mask = _read_coadd(hdus, path)
     row = _read_object(hdus, path)
@@ -144,14 +163,14 @@ def _read(hdus: list[Any], path: Path, plate: int, mjd: int, fiber: int) -> Spec
         fiber=fiber,
         ra=ra,
         dec=dec,
-        z=float(_cell(row, "Z", path)),
-        zwarning=int(_cell(row, "ZWARNING", path)),
+        z=float(converted(_cell(row, "Z", path), np.float64, path)),
+        zwarning=int(converted(_cell(row, "ZWARNING", path), np.int64, path)),
         class_=text(_cell(row, "CLASS", path)),
         subclass=text(_cell(row, "SUBCLASS", path)),
         objid=_objid(row, path),
         tai=_tai(header, mjd),
         fiber_arcsec=fiber_diameter(plate),
-        sn_median=_sn_median(row, flux, ivar),
+        sn_median=_sn_median(row, flux, ivar, path),
         loglam=loglam,
         flux=flux,
         ivar=ivar,
@@ -170,34 +189,34 @@ def _check_identity(header: Header, path: Path, plate: int, mjd: int, fiber: int
             )
 
 
-def _find(hdus: list[Any], names: tuple[str, ...]) -> Any:
-    return next((hdu for hdu in hdus if hdu.name in names), None)
+def _find(hdus: list[Any], names: tuple[str, ...], path: Path) -> Any:
+    return next((hdu for hdu in hdus if name_of(hdu, path) in names), None)
 
 
 def _read_coadd(hdus: list[Any], path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    hdu = _find(hdus, ("COADD",))
+    hdu = _find(hdus, ("COADD",), path)
     if hdu is None:
         raise BadInput(f"{path}: has no COADD HDU; fetch it again")
     rows = read_rows(hdu, path, _COADD)
-    missing = [name for name in _COADD if name not in (rows.dtype.names or ())]
+    missing = [name for name in _COADD if name not in (rows.dtype.names or ()) or rows[name].ndim != 1]
     if missing:
         raise BadInput(f"{path}: COADD lacks the column {', '.join(missing).lower()}; fetch it again")
     if len(rows) == 0:
         raise BadInput(f"{path}: spectrum of zero length; fetch it again")
-    loglam = rows["LOGLAM"].astype(np.float64)
+    loglam = converted(rows["LOGLAM"], np.float64, path)
     if not (np.isfinite(loglam).all() and (np.diff(loglam) > 0).all()):
         raise BadInput(f"{path}: the wavelengths do not increase; fetch it again")
     return (
         loglam,
-        rows["FLUX"].astype(np.float32),
-        rows["IVAR"].astype(np.float32),
-        rows["AND_MASK"].astype(np.int32),
+        converted(rows["FLUX"], np.float32, path),
+        converted(rows["IVAR"], np.float32, path),
+        converted(rows["AND_MASK"], np.int32, path),
     )
 
 
 def _read_object(hdus: list[Any], path: Path) -> np.void:
     """Read the one row of SPECOBJ (SDSS) or SPALL (BOSS)."""
-    hdu = _find(hdus, ("SPECOBJ", "SPALL"))
+    hdu = _find(hdus, ("SPECOBJ", "SPALL"), path)
     if hdu is None:
         raise BadInput(f"{path}: has no SPECOBJ HDU (SPALL in BOSS files); fetch it again")
     rows = read_rows(hdu, path, _OBJECT)
@@ -207,7 +226,7 @@ def _read_object(hdus: list[Any], path: Path) -> np.void:
 
 
 def _read_lines(hdus: list[Any], path: Path) -> dict[str, tuple[float, float]]:
-    hdu = _find(hdus, ("SPZLINE",))
+    hdu = _find(hdus, ("SPZLINE",), path)
     if hdu is None:
         return {}
     rows = read_rows(hdu, path, _LINES)
@@ -220,6 +239,8 @@ def _read_lines(hdus: list[Any], path: Path) -> dict[str, tuple[float, float]]:
 def _cell(row: np.void, name: str, path: Path) -> np.generic:
     if name not in (row.dtype.names or ()):
         raise BadInput(f"{path}: the object's row has no column {name}; fetch it again")
+    if np.ndim(row[name]):
+        raise BadInput(f"{path}: {name} of the object's row is not one value; fetch it again")
     return row[name]
 
 
@@ -241,7 +262,7 @@ def _objid(row: np.void, path: Path) -> int:
     for name in ("BESTOBJID", "OBJID"):
         if name in (row.dtype.names or ()) and np.ndim(row[name]) == 0:
             value = row[name]
-            cell = text(value) if isinstance(value, bytes) else str(int(value))
+            cell = text(value) if isinstance(value, bytes) else str(int(converted(value, np.int64, path)))
             objid = int(cell) if cell.isdigit() else 0
             if objid > _LAST_OBJID:
                 raise BadInput(f"{path}: {name} {cell} does not fit the 63 bits of an objID; fetch it again")
@@ -254,10 +275,10 @@ def _tai(header: Header, mjd: int) -> float:
     return float(tai) if isinstance(tai, int | float) else mjd * SECONDS_PER_DAY
 
 
-def _sn_median(row: np.void, flux: np.ndarray, ivar: np.ndarray) -> float:
+def _sn_median(row: np.void, flux: np.ndarray, ivar: np.ndarray, path: Path) -> float:
     names = row.dtype.names or ()
     for name in _SIGNAL:
         if name in names and np.ndim(row[name]) == 0:
-            return float(row[name])
+            return float(converted(row[name], np.float64, path))
     good = (ivar > 0) & np.isfinite(flux)
     return float(np.median(flux[good] * np.sqrt(ivar[good]))) if good.any() else 0.0
