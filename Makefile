@@ -1,20 +1,27 @@
 # make run    set up and run the workflow          make test   set up, then every check and test
 # make run CONFIG=config/real_field.yaml           make lock   resolve requirements.in again
+# make predict RUN=<folder of a run> CUBE=<hiss_cube.h5> OUT=<predictions.parquet, .csv, .fits or .vot>
 CONFIG  ?= config/demo.yaml
 PROFILE ?= profiles/default
 # Folder of raw SDSS files, in place of the config's sky.local.path
 SDSS    ?=
+# Share of the objects that the interval of `make predict` holds
+LEVEL   ?= 0.9
 # Extra arguments for snakemake, for instance ARGS=--dry-run
 ARGS    ?=
 BIN     := .venv/bin
 
 LOCAL   := $(if $(SDSS),--config 'sky={"local": {"path": "$(SDSS)"}}')
 
-.PHONY: run setup test check format lock schema clean
+.PHONY: run predict setup test check format lock schema clean
 
 run: setup
 	@$(BIN)/snakemake --profile $(PROFILE) --cores all $(ARGS) --quiet rules host reason $(LOCAL) --configfile $(CONFIG)
 	@$(BIN)/python workflow/scripts/name_report.py $(CONFIG)
+
+predict: setup
+	@$(foreach name,RUN CUBE OUT,$(if $($(name)),,$(error make predict needs $(name)=..., see the first lines of the Makefile)))
+	@$(BIN)/python workflow/scripts/predict.py --run '$(RUN)' --cube '$(CUBE)' --out '$(OUT)' --level $(LEVEL)
 
 setup:
 	@envs/setup.sh

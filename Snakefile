@@ -10,6 +10,7 @@ if not workflow.config_settings.configfiles:
 
 
 include: "rules/common.smk"
+include: "rules/common_runs.smk"
 
 
 pathvars:
@@ -28,7 +29,9 @@ if not EXISTING:
 
 include: "rules/exchange.smk"
 include: "rules/sample.smk"
+include: "rules/features.smk"
 include: "rules/experiments.smk"
+include: "rules/selected.smk"
 include: "rules/evaluation.smk"
 include: "rules/report.smk"
 
@@ -37,11 +40,13 @@ wildcard_constraints:
     target="[a-z_]+",
     sample="[a-z0-9_]+",
     shard=r"\d+-\d+",
-    model="|".join(MODELS) or "none",
-    modality="photo|spectra|early",
+    model="|".join([*MODELS, *BASELINES]) or "none",
+    modality="(photo|spectra|early|attention|lines|none)[a-z0-9_]*",
+    inputs="[a-z0-9_]+",
+    variant="[^/,]+",
     zoom=r"\d",
     batch=r"\d+",
-    settings="[^/,]+",
+    settings="(?!variant=)[^/,]+",
 
 
 # Seconds of work on small tables: not worth a place in a cluster's queue.
@@ -51,10 +56,17 @@ localrules:
     check_accounts,
     list_objects,
     make_ledger,
+    split_objects,
     split_sample,
     select_runs,
     fuse_late,
+    fuse_stacked,
     collect_runs,
+
+
+# A compute node may have no way to the world outside.
+localrules:
+    fetch_weights,
 
 
 rule all:
@@ -80,4 +92,5 @@ rule sample:
 rule experiments:
     input:
         all_runs("metrics.json"),
-        late_fusions("metrics.json"),
+        fusions("metrics.json"),
+        all_variants("metrics.json"),

@@ -16,7 +16,6 @@ from hiss.errors import HissError
 from hiss.folders import folder_state
 from hiss.imports import modules_of
 from hiss.launch import parallel_hdf5, prepare_environment
-from hiss.runs import models_of, plan_runs, zooms_of
 from snakemake.exceptions import WorkflowError
 from snakemake.resources import Resource
 
@@ -27,18 +26,7 @@ try:
 except HissError as error:
     raise WorkflowError(str(error)) from None
 
-experiments = settings.experiments
-HAS_EXPERIMENTS = experiments is not None
-RUNS = plan_runs(experiments)
-RUN_AT = {run.folder: run for run in RUNS}
-MODELS = models_of(experiments)
-MODALITIES = list(experiments.modalities) if HAS_EXPERIMENTS else []
-TARGET = experiments.target if HAS_EXPERIMENTS else "sfr"
-SAMPLE = experiments.sample if HAS_EXPERIMENTS else "flag0"
 ZOOMS = [0, 1, 2, 3]
-CROSS_VALIDATES_LIGHTGBM = bool(HAS_EXPERIMENTS and experiments.lightgbm and experiments.lightgbm.cross_validate)
-STUDY_ZOOMS = sorted(experiments.zooms) if HAS_EXPERIMENTS else []
-
 EXISTING = settings.cube.source == "existing"
 
 
@@ -57,97 +45,17 @@ def library(script):
     return [os.path.relpath(file) for file in (path, *modules_of(path))]
 
 
-# ---- runs ----
-
-
-def run_folder(model, modality, zoom, name):
-    return f"runs/{TARGET}/{SAMPLE}/{model}/{modality}/zoom{zoom}/{name}"
-
-
-def run_of(model):
-    """A params function: the run of a train_* rule's wildcards, as a plain dictionary."""
-
-    def run(wildcards):
-        folder = run_folder(model, wildcards.modality, wildcards.zoom, wildcards.settings)
-        if folder not in RUN_AT:
-            raise WorkflowError(
-                f"{folder} is not in the grid of the config; its runs of this model are named like {_example(model)}"
-            )
-        return RUN_AT[folder].as_dict()
-
-    return run
-
-
-def _example(model):
-    return next((run.folder for run in RUNS if run.model == model), "none")
-
-
-def all_runs(file):
-    """That file of every training run."""
-    return [results(f"{run.folder}/{file}") for run in RUNS]
-
-
-def runs_of_model(file):
-    """An input function: that file of every training run of wildcards.model."""
-
-    def paths(wildcards):
-        return [results(f"{run.folder}/{file}") for run in RUNS if run.model == wildcards.model]
-
-    return paths
-
-
-# The file that holds a model, by the model's name.
-MODEL_FILE = {"decision_tree": "model.npz", "lightgbm": "model.txt", "vggnet12": "model.safetensors"}
-
-
-def models_of_runs(wildcards):
-    """An input function: the model of every training run of wildcards.model."""
-    return runs_of_model(MODEL_FILE[wildcards.model])(wildcards)
-
-
-def runs_at(file):
-    """An input function: that file of the training runs of wildcards.model, .modality and .zoom."""
-
-    def paths(wildcards):
-        here = (wildcards.model, wildcards.modality, int(wildcards.zoom))
-        return [results(f"{run.folder}/{file}") for run in RUNS if (run.model, run.modality, run.zoom) == here]
-
-    return paths
-
-
-def timed():
-    """The times of the selected setting of every model, modality and zoom."""
-    folders = dict.fromkeys((run.model, run.modality, run.zoom) for run in RUNS)
-    return [results(f"evaluation/times/{model}/{modality}/zoom{zoom}.csv") for model, modality, zoom in folders]
-
-
-def candidates(file):
-    """An input function for late fusion: that file of the photo and spectra runs of wildcards.model and .zoom."""
-
-    def paths(wildcards):
-        return [
-            results(f"{run.folder}/{file}")
-            for run in RUNS
-            if run.model == wildcards.model and run.zoom == int(wildcards.zoom) and run.modality in ("photo", "spectra")
-        ]
-
-    return paths
-
-
-def late_fusions(file):
-    """That file of every late fusion: the models and zooms that have both a photo and a spectra run."""
-    if not {"photo", "spectra"} <= set(MODALITIES):
-        return []
-    return [
-        results(run_folder(model, "late", zoom, f"mean/{file}"))
-        for model in MODELS
-        for zoom in zooms_of(experiments, model)
-    ]
+# ---- what a job asks for ----
 
 
 def training_memory(wildcards, input, attempt):
     """Memory of a training job [MB]: its arrays and what a fit makes of them; more after a job killed for memory."""
     return int((1000 + 3 * input.size_mb) * attempt)
+
+
+def network_memory(wildcards, input, attempt):
+    """Memory of a job that trains the CNN [MB]: 2 GB more for its weights at width 64, 1 GB for a GPU's libraries."""
+    return training_memory(wildcards, input, attempt) + 3000 * attempt
 
 
 def training_minutes(per_gb):

@@ -30,7 +30,7 @@ rule select_runs:
 rule collect_runs:
     input:
         metrics=all_runs("metrics.json"),
-        late=late_fusions("metrics.json"),
+        late=fusions("metrics.json"),
         code=library("collect_runs.py"),
     output:
         runs=report(
@@ -60,8 +60,12 @@ rule evaluate_test:
         selection="<results>/evaluation/selection.csv",
         split=f"<results>/sample/{SAMPLE}/split.parquet",
         arrays=expand("<results>/sample/zoom{zoom}.h5", zoom=STUDY_ZOOMS),
+        lines=line_table_of_model,
         metrics=runs_of_model("metrics.json"),
         models=models_of_runs,
+        stacked=stacked_of_model,
+        out_of_fold=out_of_fold_of_model,
+        quantiles=quantiles,
         code=library("evaluate_test.py"),
     output:
         test="<results>/evaluation/test_{model}.parquet",
@@ -70,7 +74,7 @@ rule evaluate_test:
     benchmark:
         "<benchmarks>/evaluation/evaluate_test_{model}.jsonl"
     wildcard_constraints:
-        model="decision_tree|lightgbm",
+        model="decision_tree|lightgbm|mean|magnitudes|halpha",
     conda:
         "../envs/report.yaml"
     envmodules:
@@ -78,6 +82,8 @@ rule evaluate_test:
     threads: 2
     resources:
         mem_mb=more_each_attempt(4000),
+    params:
+        level=interval_level(),
     script:
         "../workflow/scripts/evaluate_test.py"
 
@@ -86,8 +92,8 @@ rule evaluate_test:
 rule time_selected:
     input:
         selection="<results>/evaluation/selection.csv",
-        split=f"<results>/sample/{SAMPLE}/split.parquet",
-        arrays="<results>/sample/zoom{zoom}.h5",
+        features=features,
+        bins=bins,
         metrics=runs_at("metrics.json"),
         code=library("time_selected.py"),
     output:
@@ -112,8 +118,18 @@ rule time_selected:
 
 # The same on a GPU, where there is one.
 use rule time_selected as time_cnn with:
+    input:
+        selection="<results>/evaluation/selection.csv",
+        features=features,
+        bins=[],
+        metrics=runs_at("metrics.json"),
+        weights=imagenet_weights,
+        code=library("time_selected.py"),
     wildcard_constraints:
         model="vggnet12",
+    resources:
+        mem_mb=network_memory,
+        runtime=training_minutes(60),
 
 
 use rule evaluate_test as test_cnn with:
@@ -123,7 +139,7 @@ use rule evaluate_test as test_cnn with:
 
 rule summarise:
     input:
-        tests=expand("<results>/evaluation/test_{model}.parquet", model=MODELS),
+        tests=expand("<results>/evaluation/test_{model}.parquet", model=[*MODELS, *BASELINES]),
         times=timed(),
         runs="<results>/evaluation/runs.csv",
         selection="<results>/evaluation/selection.csv",
@@ -143,6 +159,12 @@ rule summarise:
             category="Tables",
             labels={"what": "Paired differences"},
         ),
+        intervals=report(
+            "<results>/evaluation/intervals.csv",
+            caption="../workflow/report/intervals.rst",
+            category="Tables",
+            labels={"what": "Coverage and width of prediction intervals"},
+        ),
     log:
         "<logs>/evaluation/summarise.log",
     benchmark:
@@ -157,5 +179,75 @@ rule summarise:
     params:
         n_resamples=settings.report.bootstrap,
         seed=settings.report.seed,
+        level=interval_level(),
+        bins=interval_bins(),
     script:
         "../workflow/scripts/summarise.py"
+
+
+# Variants against the study's own runs, on the validation objects both have.
+rule compare_variants:
+    input:
+        selection="<results>/evaluation/selection.csv",
+        variants=all_variants("metrics.json"),
+        variant_predictions=all_variants("validation.parquet"),
+        runs=all_runs("metrics.json"),
+        predictions=all_runs("validation.parquet"),
+        split="<results>/sample/split.parquet",
+        code=library("compare_variants.py"),
+    output:
+        variants=report(
+            "<results>/evaluation/variants.csv",
+            caption="../workflow/report/variants.rst",
+            category="Tables",
+            labels={"what": "Variants of the study"},
+        ),
+    log:
+        "<logs>/evaluation/compare_variants.log",
+    benchmark:
+        "<benchmarks>/evaluation/compare_variants.jsonl"
+    conda:
+        "../envs/trees.yaml"
+    envmodules:
+        *site_modules("trees"),
+    threads: 1
+    resources:
+        mem_mb=more_each_attempt(1000),
+    params:
+        n_resamples=settings.report.bootstrap,
+        seed=settings.report.seed,
+    script:
+        "../workflow/scripts/compare_variants.py"
+
+
+# The cheap model for all objects, the dear one for those worth it: what each share of them costs and brings.
+rule evaluate_cascade:
+    input:
+        unpack(cascade_inputs),
+        selection="<results>/evaluation/selection.csv",
+        split=f"<results>/sample/{SAMPLE}/split.parquet",
+        code=library("evaluate_cascade.py"),
+    output:
+        cascade=report(
+            "<results>/evaluation/cascade.csv",
+            caption="../workflow/report/cascade.rst",
+            category="Tables",
+            labels={"what": "Coarse to fine"},
+        ),
+    log:
+        "<logs>/evaluation/evaluate_cascade.log",
+    benchmark:
+        "<benchmarks>/evaluation/evaluate_cascade.jsonl"
+    conda:
+        "../envs/trees.yaml"
+    envmodules:
+        *site_modules("trees"),
+    threads: 1
+    resources:
+        mem_mb=more_each_attempt(1000),
+    params:
+        zooms=cascade_zooms(),
+        n_resamples=settings.report.bootstrap,
+        seed=settings.report.seed,
+    script:
+        "../workflow/scripts/evaluate_cascade.py"

@@ -1,10 +1,9 @@
-# Experiments: one job a model x modality x zoom x point of the grid, then late fusion of the selected runs.
+# Experiments: one job a model x modality x zoom x point of the grid, and the baselines.
 
 
 rule train_tree:
     input:
-        arrays="<results>/sample/zoom{zoom}.h5",
-        split="<results>/sample/{sample}/split.parquet",
+        features=features,
         code=library("train_tree.py"),
     output:
         metrics="<results>/runs/{target}/{sample}/decision_tree/{modality}/zoom{zoom}/{settings}/metrics.json",
@@ -33,8 +32,8 @@ rule train_tree:
 
 rule train_lightgbm:
     input:
-        arrays="<results>/sample/zoom{zoom}.h5",
-        split="<results>/sample/{sample}/split.parquet",
+        features=features,
+        bins=bins,
         code=library("train_lightgbm.py"),
     output:
         metrics="<results>/runs/{target}/{sample}/lightgbm/{modality}/zoom{zoom}/{settings}/metrics.json",
@@ -66,8 +65,8 @@ rule train_lightgbm:
 
 rule train_cnn:
     input:
-        arrays="<results>/sample/zoom{zoom}.h5",
-        split="<results>/sample/{sample}/split.parquet",
+        features=features,
+        weights=imagenet_weights,
         code=library("train_cnn.py"),
     output:
         metrics="<results>/runs/{target}/{sample}/vggnet12/{modality}/zoom{zoom}/{settings}/metrics.json",
@@ -85,7 +84,7 @@ rule train_cnn:
         *site_modules("cnn"),
     threads: 1
     resources:
-        mem_mb=training_memory,
+        mem_mb=network_memory,
         runtime=training_minutes(60),
     params:
         run=run_of("vggnet12"),
@@ -93,25 +92,73 @@ rule train_cnn:
         "../workflow/scripts/train_cnn.py"
 
 
-rule fuse_late:
+rule train_baseline:
     input:
-        selection="<results>/evaluation/selection.csv",
-        metrics=candidates("metrics.json"),
-        validation=candidates("validation.parquet"),
-        code=library("fuse_late.py"),
+        features=features,
+        code=library("train_baseline.py"),
     output:
-        metrics="<results>/runs/{target}/{sample}/{model}/late/zoom{zoom}/mean/metrics.json",
-        validation="<results>/runs/{target}/{sample}/{model}/late/zoom{zoom}/mean/validation.parquet",
+        metrics="<results>/runs/{target}/{sample}/{model}/{modality}/zoom{zoom}/{settings}/metrics.json",
+        curve="<results>/runs/{target}/{sample}/{model}/{modality}/zoom{zoom}/{settings}/curve.csv",
+        validation="<results>/runs/{target}/{sample}/{model}/{modality}/zoom{zoom}/{settings}/validation.parquet",
+        out_of_fold="<results>/runs/{target}/{sample}/{model}/{modality}/zoom{zoom}/{settings}/out_of_fold.parquet",
+        model="<results>/runs/{target}/{sample}/{model}/{modality}/zoom{zoom}/{settings}/model.json",
     log:
-        "<logs>/runs/{target}/{sample}/{model}/late/zoom{zoom}/mean.log",
+        "<logs>/runs/{target}/{sample}/{model}/{modality}/zoom{zoom}/{settings}.log",
     benchmark:
-        "<benchmarks>/runs/{target}/{sample}/{model}/late/zoom{zoom}/mean.jsonl"
+        "<benchmarks>/runs/{target}/{sample}/{model}/{modality}/zoom{zoom}/{settings}.jsonl"
+    wildcard_constraints:
+        model="mean|magnitudes|halpha",
     conda:
         "../envs/trees.yaml"
     envmodules:
         *site_modules("trees"),
     threads: 1
     resources:
-        mem_mb=more_each_attempt(500),
+        mem_mb=training_memory,
+    params:
+        run=baseline_run,
     script:
-        "../workflow/scripts/fuse_late.py"
+        "../workflow/scripts/train_baseline.py"
+
+
+rule fetch_weights:
+    input:
+        code=library("fetch_weights.py"),
+    output:
+        weights="<results>/weights/imagenet.safetensors",
+    log:
+        "<logs>/weights/fetch_weights.log",
+    benchmark:
+        "<benchmarks>/weights/fetch_weights.jsonl"
+    conda:
+        "../envs/cnn.yaml"
+    envmodules:
+        *site_modules("cnn"),
+    threads: 1
+    resources:
+        mem_mb=more_each_attempt(2000),
+    params:
+        address=weights_address(),
+        sha256=weights_sha256(),
+    script:
+        "../workflow/scripts/fetch_weights.py"
+
+
+rule cost:
+    input:
+        code=library("show_cost.py"),
+    log:
+        "<logs>/cost.log",
+    localrule: True
+    conda:
+        "../envs/trees.yaml"
+    envmodules:
+        *site_modules("trees"),
+    threads: 1
+    resources:
+        mem_mb=more_each_attempt(300),
+    params:
+        works=study_works(),
+        split=STUDY_SPLIT,
+    script:
+        "../workflow/scripts/show_cost.py"

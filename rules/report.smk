@@ -249,6 +249,7 @@ rule plot_comparison:
     input:
         runs="<results>/evaluation/runs.csv",
         metrics="<results>/evaluation/metrics.csv",
+        comparisons="<results>/evaluation/comparisons.csv",
         tests=expand("<results>/evaluation/test_{model}.parquet", model=MODELS),
         objects="<results>/sample/objects.parquet",
         code=library("plot_comparison.py"),
@@ -265,11 +266,25 @@ rule plot_comparison:
             category="Comparison",
             labels={"what": "Beyond the thesis: accuracy against cost"},
         ),
+        baselines=report(
+            "<results>/report/figures/fig_baselines.svg",
+            caption="../workflow/report/fig_baselines.rst",
+            category="Comparison",
+            labels={"what": "Beyond the thesis: models beside the baselines"},
+        ),
+        fusions=report(
+            "<results>/report/figures/fig_fusions.svg",
+            caption="../workflow/report/fig_fusions.rst",
+            category="Comparison",
+            labels={"what": "Beyond the thesis: fusions"},
+        ),
         beside=expand(
             "<results>/report/figures/{name}.{suffix}",
             name=[
                 "fig_predicted_true",
                 "fig_pareto",
+                "fig_baselines",
+                "fig_fusions",
             ],
             suffix=["png", "csv"],
         ),
@@ -288,6 +303,88 @@ rule plot_comparison:
         "../workflow/scripts/plot_comparison.py"
 
 
+rule plot_intervals:
+    input:
+        intervals="<results>/evaluation/intervals.csv",
+        metrics="<results>/evaluation/metrics.csv",
+        code=library("plot_intervals.py"),
+    output:
+        figure=report(
+            "<results>/report/figures/fig_intervals.svg",
+            caption="../workflow/report/fig_intervals.rst",
+            category="Comparison",
+            labels={"what": "Beyond the thesis: prediction intervals"},
+        ),
+        beside=expand("<results>/report/figures/fig_intervals.{suffix}", suffix=["png", "csv"]),
+    log:
+        "<logs>/report/plot_intervals.log",
+    benchmark:
+        "<benchmarks>/report/plot_intervals.jsonl"
+    conda:
+        "../envs/report.yaml"
+    envmodules:
+        *site_modules("report"),
+    threads: 1
+    resources:
+        mem_mb=more_each_attempt(1500),
+    script:
+        "../workflow/scripts/plot_intervals.py"
+
+
+rule plot_variants:
+    input:
+        variants="<results>/evaluation/variants.csv",
+        code=library("plot_variants.py"),
+    output:
+        figure=report(
+            "<results>/report/figures/fig_variants.svg",
+            caption="../workflow/report/fig_variants.rst",
+            category="Comparison",
+            labels={"what": "Beyond the thesis: variants of the study"},
+        ),
+        beside=expand("<results>/report/figures/fig_variants.{suffix}", suffix=["png", "csv"]),
+    log:
+        "<logs>/report/plot_variants.log",
+    benchmark:
+        "<benchmarks>/report/plot_variants.jsonl"
+    conda:
+        "../envs/report.yaml"
+    envmodules:
+        *site_modules("report"),
+    threads: 1
+    resources:
+        mem_mb=more_each_attempt(1500),
+    script:
+        "../workflow/scripts/plot_variants.py"
+
+
+rule plot_cascade:
+    input:
+        cascade="<results>/evaluation/cascade.csv",
+        code=library("plot_cascade.py"),
+    output:
+        figure=report(
+            "<results>/report/figures/fig_cascade.svg",
+            caption="../workflow/report/fig_cascade.rst",
+            category="Comparison",
+            labels={"what": "Beyond the thesis: from a coarse zoom to a fine one"},
+        ),
+        beside=expand("<results>/report/figures/fig_cascade.{suffix}", suffix=["png", "csv"]),
+    log:
+        "<logs>/report/plot_cascade.log",
+    benchmark:
+        "<benchmarks>/report/plot_cascade.jsonl"
+    conda:
+        "../envs/report.yaml"
+    envmodules:
+        *site_modules("report"),
+    threads: 1
+    resources:
+        mem_mb=more_each_attempt(1500),
+    script:
+        "../workflow/scripts/plot_cascade.py"
+
+
 # The study's tables and figures are inputs only where there is a study: without one it is the report of a sample.
 rule write_report:
     input:
@@ -300,12 +397,19 @@ rule write_report:
         metrics="<results>/evaluation/metrics.csv" if HAS_EXPERIMENTS else [],
         comparisons="<results>/evaluation/comparisons.csv" if HAS_EXPERIMENTS else [],
         split=f"<results>/sample/{SAMPLE}/split.parquet" if HAS_EXPERIMENTS else [],
+        intervals="<results>/evaluation/intervals.csv" if INTERVALS else [],
+        variants=variants_table(),
+        cascade=cascade(),
+        halpha=runs_of("halpha", "model.json")[:1],
         figures=[
             rules.plot_sample.output,
             rules.plot_decision_tree.output if "decision_tree" in MODELS else [],
             rules.plot_lightgbm.output if "lightgbm" in MODELS else [],
             rules.plot_vggnet12.output if "vggnet12" in MODELS else [],
             rules.plot_comparison.output if HAS_EXPERIMENTS else [],
+            rules.plot_intervals.output if INTERVALS else [],
+            rules.plot_variants.output if variants_table() else [],
+            rules.plot_cascade.output if cascade() else [],
         ],
         captions=[
             os.path.relpath(path) for path in sorted(Path(workflow.basedir, "workflow", "report").glob("fig_*.rst"))

@@ -158,14 +158,40 @@ rule make_ledger:
     resources:
         mem_mb=more_each_attempt(2000),
     params:
-        policy=settings.sample.multi_object.policy,
+        choice=sample_choice,
     script:
         "../workflow/scripts/make_ledger.py"
+
+
+# One split of all labelled objects, whatever sample they are in: what is held out of one is held out of all.
+rule split_objects:
+    input:
+        objects="<results>/sample/objects.parquet",
+        study=f"<results>/sample/{SAMPLE}/cleaned.parquet",
+        code=library("split_objects.py"),
+    output:
+        split="<results>/sample/split.parquet",
+    log:
+        "<logs>/sample/split_objects.log",
+    benchmark:
+        "<benchmarks>/sample/split_objects.jsonl"
+    conda:
+        "../envs/cube.yaml"
+    envmodules:
+        *site_modules("cube"),
+    threads: 1
+    resources:
+        mem_mb=more_each_attempt(1000),
+    params:
+        split=settings.sample.split.model_dump(),
+    script:
+        "../workflow/scripts/split_objects.py"
 
 
 rule split_sample:
     input:
         cleaned="<results>/sample/{sample}/cleaned.parquet",
+        split="<results>/sample/split.parquet",
         code=library("split_sample.py"),
     output:
         split="<results>/sample/{sample}/split.parquet",
@@ -184,3 +210,29 @@ rule split_sample:
         split=settings.sample.split.model_dump(),
     script:
         "../workflow/scripts/split_sample.py"
+
+
+# The Balmer lines of each labelled object's spectrum: the survey's own measures or, without its file, a fit's.
+rule measure_lines:
+    input:
+        objects="<results>/sample/objects.parquet",
+        manifest="<results>/sky/manifest.parquet",
+        dense="<results>/cube/dense.h5",
+        code=library("measure_lines.py"),
+    output:
+        lines="<results>/sample/lines.parquet",
+    log:
+        "<logs>/sample/measure_lines.log",
+    benchmark:
+        "<benchmarks>/sample/measure_lines.jsonl"
+    conda:
+        "../envs/cube.yaml"
+    envmodules:
+        *site_modules("cube"),
+    threads: 1
+    resources:
+        mem_mb=more_each_attempt(1000),
+    params:
+        root=raw_root,
+    script:
+        "../workflow/scripts/measure_lines.py"

@@ -14,6 +14,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 SYSTEM = Path("/etc/slurm")
@@ -46,6 +47,7 @@ SchedulerParameters=bf_interval=1,sched_interval=2,sched_min_interval=100000,bat
 SelectType=select/cons_tres
 SelectTypeParameters=CR_Core_Memory
 KillWait=2
+UnkillableStepTimeout=180
 MinJobAge=600
 EpilogMsgTime=0
 SlurmdTimeout=10
@@ -111,6 +113,23 @@ def _pids(name: str) -> list[int]:
         except OSError:
             continue
     return found
+
+
+def _with_children(pid: int) -> list[int]:
+    """Give a process and all that it has started, directly or not."""
+    found = [pid]
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        for child in (task / "children").read_text().split():
+            found += _with_children(int(child))
+    return found
+
+
+def _kill_all(pid: int) -> None:
+    """Kill a process and all that it has started; what has ended meanwhile is well."""
+    with suppress(OSError):
+        for one in _with_children(pid):
+            with suppress(ProcessLookupError):
+                os.kill(one, signal.SIGKILL)
 
 
 def alive(pid: int) -> bool:
@@ -222,6 +241,13 @@ class Cluster:
         """Start a node's slurmd."""
         self._call("slurmd", "-f", self.folder / "slurm.conf", "-N", node)
 
+    def kill_node(self, node: str, job: str) -> None:
+        """Let a node die with the job that runs on it: its daemon, and all that the job has started."""
+        os.kill(int((self.folder / f"slurmd.{node}.pid").read_text()), signal.SIGKILL)
+        for step in _pids("slurmstepd"):
+            if f"[{job}." in Path(f"/proc/{step}/cmdline").read_text():
+                _kill_all(step)
+
     def all_idle(self) -> bool:
         """Return whether every node is up and waits for work."""
         out = self.ask("sinfo", "-h", "-N", "-o", "%N %T")
@@ -252,9 +278,10 @@ class Cluster:
         try:
             wait_until(lambda: not any(map(alive, running)), "the daemons to stop", 20)
         except RuntimeError:
-            for pid in running:
-                if alive(pid):
-                    os.kill(pid, signal.SIGKILL)
+            for pid in filter(alive, running):
+                os.kill(pid, signal.SIGKILL)
+        for step in _pids("slurmstepd"):  # of a job that did not end in time: it would report to the next cluster
+            _kill_all(step)
         for process in self._others:
             process.terminate()
             process.wait(60)

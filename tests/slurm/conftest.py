@@ -1,10 +1,11 @@
-"""The cluster, and a small study run on it once through profiles/slurm."""
+"""The cluster, and a small study run on it once through profiles/slurm, with accounts; a smaller one without."""
 
 import os
 import re
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,6 +24,7 @@ SITE = {
     "account": "test",
     "one_gpu": {"gres": "gpu:1"},
     "mpi": {"launcher": "srun --kill-on-bad-exit=1", "tasks": 2, "nodes": 2},
+    "shard": {"tasks": 2, "nodes": 1},
     "cores": 2,
     "status": "sacct",
     "accounts": True,
@@ -31,12 +33,32 @@ SITE = {
 
 STUDY = SMALL | {
     "results": "results/slurm",
-    "experiments": SMALL["experiments"] | {"modalities": ["photo", "spectra", "early"]},
+    "experiments": SMALL["experiments"]
+    | {
+        "modalities": ["photo", "spectra", "early"],
+        "variants": {"attention": {"attention": True, "models": ["vggnet12"]}},
+    },
 }
 CONFIG = "config/study.yaml"
 
+# Where there are no accounts: as little as makes every kind of job but the GPU's.
+SMALLEST = STUDY | {
+    "experiments": {
+        name: STUDY["experiments"][name] for name in ("variants", "baselines", "intervals", "cascade", "zooms")
+    }
+    | {"variants": {}, "modalities": ["photo"], "decision_tree": {"max_depth": [2]}, "lightgbm": None, "vggnet12": None}
+}
+NO_ACCOUNTS = {"account": None, "status": "squeue", "accounts": False}
+
 # A test waits for states: ask often, where a user's cluster is asked kindly.
 OFTEN = ("--slurm-init-seconds-before-status-checks", "1", "--latency-wait", "5")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give the first test of a study the time that the study takes: it is run whole within its set-up."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.timeout(1800))
 
 
 @dataclass(frozen=True)
@@ -106,21 +128,46 @@ def demand_a_machine_for_it() -> None:
 
 
 @pytest.fixture(scope="session")
-def cluster(tmp_path_factory) -> Iterator[Cluster]:
-    """The cluster with accounting; left out where this machine has a SLURM of its own."""
+def machine(tmp_path_factory) -> Iterator[Callable[[bool], Cluster]]:
+    """Gives the cluster with or without accounting, one at a time: this machine can be one only."""
     demand_a_machine_for_it()
-    with Cluster(tmp_path_factory.mktemp("slurm") / "cluster", accounting=True) as running:
-        yield running
+    with ExitStack() as stack:
+        running: list[Cluster] = []
+
+        def start(accounting: bool) -> Cluster:
+            if not running or running[-1].accounting != accounting:
+                stack.close()
+                running.append(stack.enter_context(Cluster(tmp_path_factory.mktemp("slurm") / "cluster", accounting)))
+            return running[-1]
+
+        yield start
+
+
+@pytest.fixture(scope="session")
+def cluster(machine) -> Cluster:
+    """The cluster with accounting; left out where this machine has a SLURM of its own."""
+    return machine(True)
+
+
+def run_whole(cluster: Cluster, folder: Path, content: dict, site: dict) -> OnSlurm:
+    """Run a study to its report on a cluster."""
+    workspace = OnSlurm(make_workspace(folder).folder, cluster=cluster)
+    workspace.set_site(**site)
+    workspace.write_config("study", content)
+    workspace.first_output = workspace.run(config=CONFIG)
+    return workspace
 
 
 @pytest.fixture(scope="session")
 def study(cluster, tmp_path_factory) -> OnSlurm:
     """A small sky and a grid of a dozen runs, run whole on the cluster."""
-    workspace = OnSlurm(make_workspace(tmp_path_factory.mktemp("study")).folder, cluster=cluster)
-    workspace.set_site()
-    workspace.write_config("study", STUDY)
-    workspace.first_output = workspace.run(config=CONFIG)
-    return workspace
+    return run_whole(cluster, tmp_path_factory.mktemp("study"), STUDY, {})
+
+
+@pytest.fixture(scope="session")
+def study_without_accounts(machine, tmp_path_factory) -> OnSlurm:
+    """The smallest study, run whole on a cluster where sacct knows nothing."""
+    return run_whole(machine(False), tmp_path_factory.mktemp("bare"), SMALLEST, NO_ACCOUNTS)
 
 
 @pytest.fixture

@@ -72,6 +72,60 @@ def test_a_job_out_of_time_is_said_with_its_log_and_is_what_is_left(long_run):
     assert workspace.planned(target, config=config) == {"train_cnn": 1}
 
 
+def test_a_cancelled_job_is_said_with_its_log_and_is_all_that_is_left(long_run):
+    workspace, target, config = long_run
+    workspace.set_site(status="squeue")
+    tree = lose(workspace, "decision_tree")
+    started = workspace.start(target, tree, "--retries", "0", config=config)
+    job = trains(workspace, target)
+    subprocess.run(["scancel", job], check=True)
+    assert started.wait(180) != 0, "a cancelled job is a failed one, not one to wait for"
+    printed = (workspace.folder / "run.log").read_text()
+    assert "Error in group networks" in printed
+    assert "CANCELLED" in printed, "SLURM's own log of it is shown"
+    assert re.search(rf"logs/slurm\S*/{job}\.log", printed)
+    assert workspace.planned(target, tree, config=config) == {"train_cnn": 1}
+
+
+def test_what_a_dead_node_was_doing_is_queued_again_and_done_elsewhere(copy_of_study):
+    workspace = copy_of_study()
+    workspace.set_site(status="squeue")
+    cluster = workspace.cluster
+    target = lose(workspace, "decision_tree")
+    started = workspace.start(target, "--retries", "0", config=CONFIG)
+    wait_for(lambda: running(workspace, "train_tree"), "the job to run", 60)
+    (job,) = running(workspace, "train_tree")
+    node = cluster.ask("squeue", "-h", "-j", job, "-o", "%N").strip()
+    cluster.kill_node(node, job)
+    try:
+        wait_for(lambda: "down" in cluster.ask("sinfo", "-h", "-n", node, "-o", "%T"), "the node to be missed", 90)
+        wait_for(lambda: "PENDING" in cluster.ask("squeue", "-h", "-j", job, "-o", "%T"), "the job to be queued", 60)
+        cluster.ask("scontrol", "update", f"jobid={job}", "starttime=now")  # SLURM itself waits two minutes
+        assert started.wait(180) == 0
+    finally:
+        cluster.start_node(node)
+        wait_for(cluster.all_idle, "the node to be back", 60)
+    shown = cluster.ask("scontrol", "show", "job", job)
+    assert "Restarts=1" in shown
+    assert f"BatchHost={node}" not in shown
+    printed = (workspace.folder / "run.log").read_text()
+    assert submitted(printed) == [job], "SLURM's own second run, not another submission"
+    assert workspace.planned(target, config=CONFIG) == {}
+
+
+def test_a_gpu_that_the_partition_has_not_is_refused_with_sbatch_s_reason(copy_of_study):
+    workspace = copy_of_study()
+    workspace.set_site(one_gpu={"gres": "gpu:1", "slurm_partition": "cpu"})
+    target = workspace.folder / "results/slurm/evaluation/test_vggnet12.parquet"
+    target.unlink()
+    asked = str(target.relative_to(workspace.folder))
+    printed = workspace.run(asked, "--retries", "0", config=CONFIG, fails=True)
+    assert "SLURM sbatch failed" in printed
+    assert "Requested node configuration is not available" in printed
+    assert "rule test_cnn" in printed
+    assert not submitted(printed)
+
+
 def test_ctrl_c_cancels_the_jobs(long_run):
     workspace, target, config = long_run
     started = workspace.start(target, config=config)
@@ -115,6 +169,33 @@ def test_a_launcher_of_another_mpi_stops_the_build_in_words(copy_of_study):
     printed = workspace.run("results/slurm/cube/sparse.h5", "--retries", "0", config=CONFIG, fails=True)
     assert "2 MPI ranks were asked for but the world has 1" in printed
     assert not sparse.exists()
+
+
+# Rank 1 is held before its first line and then killed: rank 0 waits for it, as in the middle of a build.
+ONE_DIES = """\
+shift 2
+exec srun --kill-on-bad-exit=1 -n 2 bash -c '
+    if [ "$SLURM_PROCID" = 1 ]; then
+        sleep 600 & echo $! > killed.pid; sleep 8; kill -KILL $!; wait $!
+    else
+        exec "$@"
+    fi' build "$@"
+"""
+
+
+def test_a_rank_killed_under_srun_ends_the_job_in_words(copy_of_study):
+    workspace = copy_of_study()
+    sparse = workspace.folder / "results/slurm/cube/sparse.h5"
+    sparse.unlink()
+    (workspace.folder / "one_dies.sh").write_text(ONE_DIES)
+    workspace.set_site(mpi={"launcher": "bash one_dies.sh", "tasks": 2, "nodes": 2})
+    asked = str(sparse.relative_to(workspace.folder))
+    printed = workspace.run(asked, "--retries", "0", config=CONFIG, fails=True, timeout=240)
+    assert re.search(r"srun: error: cpu\d: task 1: (Killed|Exited with exit code 137)", printed), printed[-4000:]
+    (job,) = accounts(submitted(printed))
+    assert job.state == "FAILED"
+    assert not sparse.exists()
+    assert not list(sparse.parent.glob(".*.part"))
 
 
 def test_a_machine_with_its_own_slurm_is_left_alone(cluster, tmp_path):

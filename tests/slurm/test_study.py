@@ -30,10 +30,15 @@ def test_the_cube_is_one_mpi_job_on_two_nodes(study):
 
 def test_the_cnn_gets_the_gpu_and_nothing_else_does(study):
     for job in accounts(submitted(study.first_output)):
-        of_the_cnn = any(kind in job.what for kind in ("networks", "test_cnn", "network_times"))
+        of_the_cnn = "network" in job.what or "test_cnn" in job.what
         assert (job.partition == "gpu") == of_the_cnn, job
         assert ("gres/gpu=1" in job.tres) == of_the_cnn, job
         assert (job.nodes == {"gpu1"}) == of_the_cnn, job
+
+
+def test_a_variant_of_the_cnn_is_trained_on_the_gpu_too(study):
+    (job,) = jobs_of(study, "network_variants")
+    assert "gres/gpu=1" in job.tres
 
 
 def test_runs_of_a_grid_share_submissions_cores_and_the_largest_s_memory(study):

@@ -11,7 +11,7 @@ FLOORS = ["ground", "sdss", "cube", "sample", "models", "evaluation", "plots", "
 SCRIPTS = Path(__file__).resolve().parents[2] / "workflow" / "scripts"
 LIBRARY = SCRIPTS / "hiss"
 MODULES = sorted(LIBRARY.rglob("*.py"))
-WORKFLOW_ONLY = {"config", "runs.py", "imports.py", "launch.py", "folders.py"}
+WORKFLOW_ONLY = {"config", "runs.py", "works.py", "imports.py", "launch.py", "folders.py"}
 
 
 def of_the_workflow(module: Path) -> bool:
@@ -57,6 +57,32 @@ def test_scripts_are_thin(script):
     tree = ast.parse(script.read_text())
     assert len(script.read_text().splitlines()) <= 80
     assert not [node for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+
+
+def imports_by_the_parser(source: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(source.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    paths = {LIBRARY.parent.joinpath(*name.split(".")) for name in found if name.split(".")[0] == LIBRARY.name}
+    modules = {path.with_suffix(".py") for path in paths} | {path / "__init__.py" for path in paths}
+    return {str(path) for path in modules if path.is_file()}
+
+
+def test_imports_read_by_lines_are_those_of_python_s_parser():
+    for source in [*MODULES, *SCRIPTS.glob("*.py")]:
+        waiting, expected = [source], set()
+        while waiting:
+            new = imports_by_the_parser(Path(waiting.pop())) - expected
+            expected |= new
+            waiting += new
+        found = {str(path) for path in modules_of(source)}
+        packages = {path for path in found if path.endswith("__init__.py")}
+        assert found - packages == {path for path in expected if not path.endswith("__init__.py")}, source
+        assert packages == {str(parent / "__init__.py") for path in found for parent in Path(path).parents
+                            if parent.is_relative_to(LIBRARY) and (parent / "__init__.py").is_file()}  # fmt: skip
 
 
 def test_an_import_is_followed_through_other_modules():

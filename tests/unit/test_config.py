@@ -1,11 +1,12 @@
 import json
+from collections import Counter
 
 import pytest
 import yaml
 
 from hiss.config.settings import parse_settings, schema
 from hiss.errors import HissError
-from hiss.runs import plan_runs
+from hiss.runs import plan_runs, plan_variants
 
 STUDY = {"sky": {"source": "archive"}}
 
@@ -41,8 +42,13 @@ def test_the_schema_an_editor_uses_is_the_model(repo):
 def test_the_shipped_study_is_the_whole_grid(repo):
     settings = parse_settings(yaml.safe_load((repo / "config" / "config.yaml").read_text()), "config.yaml")
     runs = plan_runs(settings.experiments)
-    count = {model: sum(run.model == model for run in runs) for model in ("decision_tree", "lightgbm", "vggnet12")}
-    assert count == {"decision_tree": 72, "lightgbm": 384, "vggnet12": 60}
+    count = Counter(run.model for run in runs)
+    grid = {"decision_tree": 72, "lightgbm": 384, "vggnet12": 60}
+    assert count == grid | {"mean": 1, "magnitudes": 1, "halpha": 2}
+    assert sum(grid.values()) == 516
+    variants = plan_variants(settings.experiments)
+    assert Counter(run.model for run in variants) == {"decision_tree": 19, "lightgbm": 22, "vggnet12": 25}
+    assert {run.name for run in variants} == {f"variant={name}" for name in settings.experiments.variants}
     assert settings.sky.source == "archive"
     assert settings.sky.archive.region.name == "stripe82"
 
@@ -80,6 +86,23 @@ def test_an_unknown_key_is_named_with_what_is_allowed_and_where():
         ),
         ({}, "sky", "missing"),
         (STUDY | {"report": {"bootstrap": 3}}, "report.bootstrap", "greater than or equal to 100"),
+        (
+            STUDY | {"experiments": {"baselines": ["magic"]}},
+            "experiments.baselines.0",
+            "'mean', 'magnitudes' or 'halpha'",
+        ),
+        (STUDY | {"experiments": {"intervals": {"level": 90}}}, "experiments.intervals.level", "less than 1"),
+        (STUDY | {"experiments": {"lightgbm": {"max_bin": 256}}}, "experiments.lightgbm.max_bin", "less than or equal"),
+        (
+            STUDY | {"experiments": {"vggnet12": {"cross_validate": "all"}}},
+            "experiments.vggnet12.cross_validate",
+            "'none' or 'selected'",
+        ),
+        (STUDY | {"experiments": {"cascade": {"cheap_zoom": 1, "fine_zoom": 2}}}, "experiments.cascade", "coarser"),
+        (STUDY | {"experiments": {"zooms": [2, 3], "cascade": {}}}, "experiments", "cascade needs zoom 0"),
+        (STUDY | {"sample": {"variants": {"flag0": {"flag": "any"}}}}, "sample", "flag0 is the study's own"),
+        (STUDY | {"sample": {"variants": {"same": {"flag": "zero"}}}}, "sample", "same is the study's own sample"),
+        (STUDY | {"sample": {"variants": {"Bad-name": {"flag": "any"}}}}, "sample.variants.Bad-name", "match"),
     ],
 )
 def test_a_wrong_value_is_named_with_what_is_allowed(config, key, allowed):
@@ -100,3 +123,52 @@ def test_an_existing_cube_needs_no_sky_and_only_it_does_without():
     assert "'sky' is missing" in refused({"sky": {"source": "existing"}})
     assert "go together" in refused(STUDY | {"cube": {"source": "existing"}})
     assert "go together" in refused(STUDY | {"cube": {"existing": "cube.h5"}})
+
+
+@pytest.mark.parametrize(
+    ("variant", "part"),
+    [
+        ({}, "changes nothing; name one of attention, members"),
+        ({"models": ["lightgbm"], "zooms": [3]}, "changes nothing"),
+        ({"redshift": True, "zooms": []}, "leave the key out for all"),
+        ({"redshift": True, "models": ["lightgbm", "lightgbm"]}, "twice"),
+        ({"rest_frame": True, "modalities": ["photo"]}, "photo has none"),
+        ({"spectra_zoom": 0, "modalities": ["spectra"]}, "name early"),
+        ({"spectra_zoom": 0, "zooms": [0]}, "zoom of the images too"),
+        ({"attention": True, "modalities": ["photo"]}, "attention is made of early"),
+        ({"attention": True, "models": ["lightgbm"]}, "the CNN's alone"),
+        ({"sample": "faint"}, "no sample 'faint' in sample.variants, which has flagged, any_flag, multi_kept"),
+        ({"train_size": 0}, "greater than or equal to 1"),
+        ({"settings": {"leaves": 3}}, "decision_tree: no setting 'leaves'; it has label_weights, max_depth"),
+        ({"settings": {"image_scaling": "linear"}}, "decision_tree: no setting 'image_scaling'"),
+        ({"settings": {"max_depth": "deep"}}, "max_depth 'deep': Input should be a valid integer"),
+        ({"settings": {"max_depth": [3, 4]}}, r"max_depth [3, 4]: Input should be a valid integer"),
+        ({"settings": {"weights": "https://example.org/w"}, "models": ["vggnet12"]}, "are a file or null"),
+        ({"settings": {"zooms": [3]}, "models": ["vggnet12"]}, "no setting 'zooms'"),
+        ({"settings": {"cross_validate": "all"}, "models": ["lightgbm"]}, "no setting 'cross_validate'"),
+    ],
+)
+def test_a_variant_that_cannot_be_is_refused(variant, part):
+    message = refused(STUDY | {"experiments": {"variants": {"mine": variant}}})
+    assert "mine" in message
+    assert part in message
+
+
+def test_a_variant_s_setting_is_asked_of_the_models_it_is_for_and_that_are_on():
+    linear = {"variants": {"linear": {"settings": {"image_scaling": "linear"}, "models": ["vggnet12"]}}}
+    assert parse_settings(STUDY | {"experiments": linear}, "x").experiments.variants["linear"].settings
+    alone = {"lightgbm": None, "decision_tree": None, "variants": {"w": {"settings": {"dropout": 0.1}}}}
+    assert parse_settings(STUDY | {"experiments": alone}, "x").experiments.variants["w"].settings == {"dropout": 0.1}
+
+
+def test_samples_say_what_they_keep():
+    sample = parse_settings(STUDY | {"sample": {"multi_object": {"policy": "keep"}}}, "x").sample
+    assert sample.choices()["flag0"] == {"flag": "zero", "multi_object": "keep"}
+    assert sample.choices()["flagged"] == {"flag": "nonzero", "multi_object": "keep"}
+    other = {"variants": {"single": {"multi_object": "reject"}}, "multi_object": {"policy": "keep"}}
+    choices = parse_settings(STUDY | {"sample": other, "experiments": {"variants": {}}}, "x").sample.choices()
+    assert choices["single"] == {"flag": "zero", "multi_object": "reject"}
+
+
+def test_a_study_of_fewer_zooms_needs_no_word_about_the_cascade():
+    assert parse_settings(STUDY | {"experiments": {"zooms": [3]}}, "x").experiments.zooms == [3]

@@ -4,12 +4,17 @@ import re
 
 import h5py
 import numpy as np
+import pandas as pd
 import pytest
 from astropy.table import Table
 
 from hiss.config.cube import Cube
 from hiss.cube.intact import SUFFIX
 from hiss.errors import HissError
+from hiss.files import write_json, write_table
+from hiss.models.features import Sources, load_data
+from hiss.models.lgbm import LightGBM
+from hiss.sample.export import export_zoom, objects_table
 
 
 @pytest.mark.parametrize("mode", ["full", "targets"])
@@ -19,6 +24,7 @@ def test_the_examples_of_reading_run(small_cube, repo, tmp_path, monkeypatch, ca
     assert len(blocks) > 8
     (tmp_path / "results" / "demo").mkdir(parents=True)
     (tmp_path / "results" / "demo" / "cube").symlink_to(small_cube(mode))
+    train_on_cube(tmp_path / "results" / "demo")
     monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {}
     for block in blocks:
@@ -33,8 +39,25 @@ def test_the_examples_of_reading_run(small_cube, repo, tmp_path, monkeypatch, ca
     assert names["images"].flux.shape == (len(names["chosen"]), 5, 32, 32)
     assert len(names["epochs"]) == len(names["every"]) == 2
     assert np.isfinite(names["many"].flux.value).any()
+    assert names["rates"]["prediction"].notna().sum() == 17
+    assert len(names["galaxies"]) > 3
     assert Table.read("targets.fits")["ra"].unit == "deg"
     assert "17 targets, 13 of them with a star formation rate" in capsys.readouterr().out
+
+
+def train_on_cube(results):
+    """Leave behind what a study has of its selected run: a model of the cube's labelled targets, and the selection."""
+    arrays, settings = results / "zoom3.h5", {"max_depth": 2, "rounds": 3, "min_data_in_leaf": 2}
+    export_zoom(results / "cube" / "dense.h5", 3, arrays)
+    objects = objects_table(results / "cube" / "dense.h5")
+    data, _ = load_data(Sources(arrays), objects["row"], "photo", objects["avg"])
+    model = LightGBM("photo", **settings)
+    model.fit(data, data)
+    run = {"model": "lightgbm", "modality": "photo", "zoom": 3}
+    path = "runs/sfr/flag0/lightgbm/photo/zoom3/a=1"
+    model.save(results / path)
+    write_json(results / path / "metrics.json", {"run": run | {"sample": "flag0", "settings": settings}})
+    write_table(results / "evaluation" / "selection.csv", pd.DataFrame([run | {"path": path}]))
 
 
 def test_every_choice_of_the_config_is_described_with_its_default(repo):

@@ -1,4 +1,4 @@
-"""Collection, selection, the test set, intervals and the tables made of them."""
+"""Collection, selection, the test set and bootstrap intervals."""
 
 import json
 from pathlib import Path
@@ -11,10 +11,9 @@ from hypothesis import strategies as st
 from miniature_results import drawn_study, fake_predict
 
 from hiss.errors import HissError
-from hiss.evaluation.collect import collect_runs, parse_settings, relative_folder
+from hiss.evaluation.collect import collect_runs, modality_order, model_order, parse_settings, relative_folder
 from hiss.evaluation.intervals import bootstrap_scores, interval, resample_groups
-from hiss.evaluation.selection import select_runs
-from hiss.evaluation.summarise import better_single, bootstrap_tests, comparisons_table, metrics_table, r2_ceiling
+from hiss.evaluation.selection import select_runs, selected_metrics
 from hiss.evaluation.test import folders_of, predict_test
 from hiss.files import read_table
 from hiss.models.metrics import scores
@@ -23,6 +22,11 @@ from hiss.models.metrics import scores
 @pytest.fixture(scope="module")
 def miniature(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return drawn_study(tmp_path_factory.getbasetemp())
+
+
+def _runs_of(folder: Path) -> list[Path]:
+    """metrics.json of the study's runs, baselines and fusions; variants are compared apart."""
+    return sorted(path for path in folder.glob("runs/**/metrics.json") if "variant=" not in path.parent.name)
 
 
 def _table(folder: Path, name: str) -> pd.DataFrame:
@@ -34,10 +38,10 @@ def _table(folder: Path, name: str) -> pd.DataFrame:
 
 def test_runs_table_holds_every_run_and_what_its_file_says(miniature: Path) -> None:
     runs = _table(miniature, "runs.csv")
-    paths = sorted(miniature.glob("runs/**/metrics.json"))
+    paths = _runs_of(miniature)
     assert len(runs) == len(paths) > 100
     assert sorted(runs["path"]) == [relative_folder(path) for path in paths]
-    one = next(path for path in paths if "max_depth=5" in str(path) and "lightgbm/early" in str(path))
+    one = next(path for path in paths if "max_depth=5" in str(path) and "decision_tree/early" in str(path))
     row = runs.set_index("path").loc[relative_folder(one)]
     content = json.loads(one.read_text())
     assert row["validation_rmse"] == pytest.approx(content["validation"]["rmse"], rel=1e-12)
@@ -47,8 +51,19 @@ def test_runs_table_holds_every_run_and_what_its_file_says(miniature: Path) -> N
 
 
 def test_order_of_the_files_does_not_matter(miniature: Path) -> None:
-    paths = sorted(miniature.glob("runs/**/metrics.json"))
+    paths = _runs_of(miniature)
     pd.testing.assert_frame_equal(collect_runs(paths), collect_runs(paths[::-1]))
+
+
+def test_models_and_modalities_come_in_the_order_of_the_study_with_changed_ones_beside() -> None:
+    assert model_order(["mean", "vggnet12", "halpha", "other", "decision_tree", "vggnet12"]) == [
+        "decision_tree", "vggnet12", "mean", "halpha", "other",
+    ]  # fmt: skip
+    names = ["stacked", "none", "early_z", "late", "attention", "unheard_of", "early", "spectra_rest", "lines", "photo"]
+    assert modality_order([*names, "early_spectra0"]) == [
+        "photo", "spectra_rest", "early", "early_spectra0", "early_z", "attention", "late", "stacked", "lines", "none",
+        "unheard_of",
+    ]  # fmt: skip
 
 
 def test_settings_are_read_from_the_folder_name() -> None:
@@ -125,14 +140,28 @@ def test_no_value_to_select_by_and_mixed_samples_stop() -> None:
         select_runs(both)
 
 
-def test_selection_is_the_best_of_each_group_and_never_a_late_fusion(miniature: Path) -> None:
+def test_selection_is_the_best_of_each_group_and_never_a_fusion(miniature: Path) -> None:
     runs, selection = _table(miniature, "runs.csv"), _table(miniature, "selection.csv")
-    assert len(selection) == 2 * 3 * 2
-    assert "late" not in set(selection["modality"])
-    best = runs[(runs["model"] == "lightgbm") & (runs["modality"] != "late")]
+    assert len(selection) == 2 * 3 * 2 + 3
+    assert {"late", "stacked"} <= set(runs["modality"])
+    assert not {"late", "stacked"} & set(selection["modality"])
+    best = runs[(runs["model"] == "lightgbm") & ~runs["modality"].isin(["late", "stacked"])]
     best = best.groupby(["modality", "zoom"])["validation_rmse"].min()
     mine = selection[selection["model"] == "lightgbm"].set_index(["modality", "zoom"])["value"]
     pd.testing.assert_series_equal(mine.sort_index(), best.sort_index(), check_names=False)
+    of_halpha = runs[runs["model"] == "halpha"].sort_values("validation_rmse")
+    assert len(of_halpha) == 2
+    assert selection.set_index("model").loc["halpha", "settings"] == of_halpha.iloc[0]["settings"]
+
+
+def test_the_selected_of_some_runs_is_found_or_missed(miniature: Path) -> None:
+    selection = _table(miniature, "selection.csv")
+    runs = sorted(miniature.glob("runs/sfr/flag0/lightgbm/photo/zoom2/*/metrics.json"))
+    assert relative_folder(selected_metrics(selection, runs)) in set(selection["path"])
+    with pytest.raises(HissError, match="0 of these runs are selected"):
+        selected_metrics(selection.iloc[:0], runs)
+    with pytest.raises(HissError, match="12 of these runs are selected"):
+        selected_metrics(pd.DataFrame({"path": [relative_folder(path) for path in runs]}), runs)
 
 
 # ---- the test set ----
@@ -144,7 +173,7 @@ def test_only_test_rows_are_predicted_and_late_is_the_mean(miniature: Path) -> N
     wanted = set(split.loc[split["split"] == "test", "row"])
     assert set(tests["row"]) == wanted
     wide = tests[tests["zoom"] == 2].pivot_table(index="row", columns="modality", values="prediction")
-    assert set(wide) == {"photo", "spectra", "early", "late"}
+    assert set(wide) == {"photo", "spectra", "early", "late", "stacked"}
     np.testing.assert_allclose(wide["late"], (wide["photo"] + wide["spectra"]) / 2)
     truth = split.set_index("row")["avg"]
     np.testing.assert_array_equal(tests["truth"], truth.loc[tests["row"]])
@@ -155,14 +184,15 @@ def test_a_predictor_that_leaves_out_an_object_stops(miniature: Path) -> None:
     folders = folders_of(miniature.glob("runs/**/metrics.json"))
     arrays = {zoom: Path(f"zoom{zoom}.h5") for zoom in range(4)}
     good = fake_predict(split)
+    study = ("lightgbm", selection, folders, arrays)
     with pytest.raises(HissError, match="did not predict every test object once"):
-        predict_test("lightgbm", selection, folders, arrays, split, lambda *given: good(*given).iloc[1:])
+        predict_test(*study, split, predict=lambda *given: good(*given).iloc[1:])
     with pytest.raises(HissError, match="is not among the runs of the grid"):
-        predict_test("lightgbm", selection, {}, arrays, split, good)
+        predict_test("lightgbm", selection, {}, arrays, split, predict=good)
     with pytest.raises(HissError, match="no run of vggnet12 is selected"):
-        predict_test("vggnet12", selection, folders, arrays, split, good)
+        predict_test("vggnet12", selection, folders, arrays, split, predict=good)
     with pytest.raises(HissError, match="has no test object"):
-        predict_test("lightgbm", selection, folders, arrays, split[split["split"] != "test"], good)
+        predict_test(*study, split[split["split"] != "test"], predict=good)
 
 
 # ---- intervals ----
@@ -226,89 +256,3 @@ def test_resampling_is_deterministic_and_refuses_nothing_at_all() -> None:
 def test_an_interval_of_mostly_nothing_is_nothing() -> None:
     assert np.isnan(interval([np.nan, np.nan, 1.0])).all()
     assert interval(np.arange(101) / 100) == pytest.approx((0.025, 0.975))
-
-
-# ---- summary ----
-
-
-def test_metrics_table_is_the_scores_of_the_predictions(miniature: Path) -> None:
-    metrics = _table(miniature, "metrics.csv")
-    tests = pd.concat([_table(miniature, f"test_{model}.parquet") for model in ("decision_tree", "lightgbm")])
-    assert len(metrics) == 2 * 4 * 2
-    for row in metrics.to_dict("records"):
-        part = tests[(tests[["model", "modality", "zoom"]] == [row["model"], row["modality"], row["zoom"]]).all(axis=1)]
-        assert row["n"] == len(part)
-        for name, value in scores(part["truth"], part["prediction"]).items():
-            assert row[name] == pytest.approx(value)
-            assert row[f"{name}_low"] < row[f"{name}_high"]
-        assert row["rmse_low"] < row["rmse"] < row["rmse_high"]
-    late = metrics[(metrics["modality"] == "late") & (metrics["zoom"] == 2)].set_index("model")
-    parts = metrics[metrics["modality"].isin(["photo", "spectra"]) & (metrics["zoom"] == 2)]
-    np.testing.assert_allclose(late["fit_s"], parts.groupby("model")["fit_s"].sum().loc[late.index])
-
-
-def test_paired_differences_are_differences_and_tighter_than_unpaired_ones(miniature: Path) -> None:
-    metrics, table = _table(miniature, "metrics.csv"), _table(miniature, "comparisons.csv")
-    rmse = metrics.set_index(["model", "modality", "zoom"])["rmse"]
-    for row in table[table["kind"] == "modalities"].to_dict("records"):
-        expected = rmse[row["model"], row["a"], row["zoom"]] - rmse[row["model"], row["b"], row["zoom"]]
-        assert row["delta_rmse"] == pytest.approx(expected)
-        assert row["low"] <= row["high"]
-    pairs = {(row["a"], row["b"]) for row in table[table["kind"] == "modalities"].to_dict("records")}
-    assert {("early", "photo"), ("early", "spectra"), ("early", "late")} <= pairs
-    assert {a for a, _ in pairs} == {"early", "late"}
-    models = table[table["kind"] == "models"]
-    assert set(zip(models["a"], models["b"])) == {("lightgbm", "decision_tree")}
-    assert len(models) == 4 * 2
-    assert len(table[table["kind"] == "zooms"]) == 2 * 4
-
-
-def test_the_same_model_twice_differs_by_exactly_nothing(miniature: Path) -> None:
-    split = read_table(miniature / "sample/flag0/split.parquet")
-    tests = _table(miniature, "test_lightgbm.parquet")
-    twin = pd.concat([tests, tests.assign(model="decision_tree")])
-    bootstrap = bootstrap_tests(twin, split, 100, 1)
-    metrics = _table(miniature, "metrics.csv")
-    table = comparisons_table(bootstrap, metrics)
-    same = table[table["kind"] == "models"]
-    assert len(same) == 8
-    assert (same[["delta_rmse", "low", "high"]] == 0).all(axis=None)
-
-
-def test_predictions_of_another_split_stop(miniature: Path) -> None:
-    split = read_table(miniature / "sample/flag0/split.parquet")
-    tests = _table(miniature, "test_lightgbm.parquet")
-    with pytest.raises(HissError, match="not of the split's test set"):
-        bootstrap_tests(tests[tests["row"] != tests["row"].max()], split, 10, 1)
-
-
-def test_a_run_without_costs_stops(miniature: Path) -> None:
-    split = read_table(miniature / "sample/flag0/split.parquet")
-    bootstrap = bootstrap_tests(_table(miniature, "test_lightgbm.parquet"), split, 10, 1)
-    runs, objects = _table(miniature, "runs.csv"), read_table(miniature / "sample/objects.parquet")
-    with pytest.raises(HissError, match="has test predictions but no run"):
-        metrics_table(bootstrap, runs, _table(miniature, "selection.csv").iloc[:0], objects)
-
-
-def test_the_better_modality_is_chosen_by_validation_not_by_test() -> None:
-    metrics = pd.DataFrame(
-        {
-            "model": "lightgbm",
-            "modality": ["photo", "spectra", "early"],
-            "zoom": 0,
-            "rmse": [0.1, 0.9, 0.05],
-            "validation_rmse": [0.5, 0.4, 0.3],
-        }
-    )
-    assert better_single(metrics, "lightgbm", 0) == "spectra"
-    assert better_single(metrics, "lightgbm", 1) is None
-
-
-def test_r2_ceiling_is_what_the_labels_width_leaves() -> None:
-    rng = np.random.default_rng(1)
-    avg = rng.normal(0, 1, 4000)
-    objects = pd.DataFrame({"row": range(4000), "avg": avg, "p16": avg - 0.5, "p84": avg + 0.5})
-    assert r2_ceiling(objects, objects["row"]) == pytest.approx(0.75, abs=0.02)
-    objects.loc[:1999, ["p16", "p84"]] = -99.0
-    assert r2_ceiling(objects, objects["row"]) == pytest.approx(0.75, abs=0.03)
-    assert np.isnan(r2_ceiling(objects, objects["row"].head(10)))

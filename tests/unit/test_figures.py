@@ -6,12 +6,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from miniature_results import drawn_sample, drawn_study
+from miniature_results import BASELINES, drawn_sample, drawn_single, drawn_study
 
+from hiss.errors import HissError
 from hiss.evaluation.collect import MODALITIES
 from hiss.files import read_table
-from hiss.plots import results, sample, training
-from hiss.plots.style import MODALITY_COLOUR, plt, save_figure
+from hiss.plots import cascade, differences, intervals, results, sample, training
+from hiss.plots.style import modality_colour, modality_label, modality_marker, plt, save_figure
 
 SAMPLE_FIGURES = {
     "fig_1_1_example_object",
@@ -27,6 +28,12 @@ SAMPLE_FIGURES = {
 def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small study of a tree and of boosting at two zooms; without a CNN."""
     return drawn_study(tmp_path_factory.getbasetemp())
+
+
+@pytest.fixture(scope="module")
+def single(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tree on images at one zoom: nothing to fuse, no baseline, interval, variant or cascade."""
+    return drawn_single(tmp_path_factory.getbasetemp())
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +58,11 @@ def test_every_figure_has_svg_png_and_data(study: Path) -> None:
         "fig_lightgbm_curves",
         "fig_predicted_true",
         "fig_pareto",
+        "fig_baselines",
+        "fig_fusions",
+        "fig_intervals",
+        "fig_variants",
+        "fig_cascade",
     }
     for name in names:
         assert len(_figure(study, name)) > 0, name
@@ -109,6 +121,10 @@ def test_the_same_figure_has_the_same_bytes(study: Path, tmp_path: Path) -> None
     assert digests[0] == digests[1]
 
 
+def _table(folder: Path, name: str) -> pd.DataFrame:
+    return read_table(folder / "evaluation" / f"{name}.csv")
+
+
 def _sentences(figure: object) -> str:
     return " ".join(text.get_text() for text in figure.findobj(plt.Text)).replace("\n", " ")
 
@@ -128,6 +144,12 @@ def test_nothing_to_show_is_said_not_drawn(study: Path) -> None:
         "VGGNet12 is not in this grid, so it has no metrics": results.metrics_of_model(metrics, "vggnet12"),
         "VGGNet12 is not in this grid, so it has no run time": results.runtime_of_model(metrics, "vggnet12"),
         "No run has a fit time": results.pareto(none, metrics),
+        "no fusion and single modality to compare": differences.fusions(metrics, _table(study, "comparisons").iloc[:0]),
+        "No variant has an object in common": differences.variants(_table(study, "variants").iloc[:0]),
+        "The study has no cascade": cascade.cascade(_table(study, "cascade").iloc[:0]),
+        "No run of this study has prediction intervals": intervals.intervals(
+            _table(study, "intervals").iloc[:0], metrics
+        ),
     }
     for sentence, (figure, _) in drawn.items():
         assert sentence in _sentences(figure)
@@ -163,6 +185,101 @@ def test_pareto_front_is_of_runs_nothing_beats() -> None:
     assert results.pareto_front(runs).index.to_list() == [4, 0, 3]
 
 
-def test_modalities_have_their_own_colours() -> None:
-    assert set(MODALITY_COLOUR) == set(MODALITIES)
-    assert len(set(MODALITY_COLOUR.values())) == len(MODALITIES)
+def test_modalities_have_their_own_colours_and_markers() -> None:
+    for look in (modality_colour, modality_marker, modality_label):
+        assert len({look(name) for name in MODALITIES}) == len(MODALITIES)
+    for name in ("early_spectra0", "early_rest", "early_z"):
+        assert modality_colour(name) == modality_colour("early")
+    assert modality_label("early_spectra0_rest_z") == "early fusion, spectra of zoom 0, at rest, with z"
+    with pytest.raises(HissError, match="modality 'images' is not known"):
+        modality_colour("images")
+
+
+def test_models_stand_beside_the_baselines_by_their_validation_rmse(study: Path) -> None:
+    drawn, metrics = _figure(study, "fig_baselines"), _table(study, "metrics")
+    assert drawn["model"].to_list() == [*BASELINES, "decision_tree", "lightgbm"]
+    for row in drawn.to_dict("records"):
+        own = metrics[metrics["model"] == row["model"]]
+        best = own.loc[own["validation_rmse"].idxmin()]
+        assert (row["modality"], row["zoom"], row["rmse"]) == (best["modality"], best["zoom"], best["rmse"])
+
+
+def test_fusions_are_set_against_the_better_single_modality(study: Path) -> None:
+    drawn, metrics = _figure(study, "fig_fusions"), _table(study, "metrics")
+    assert set(drawn["a"]) == {"early", "late", "stacked"}
+    assert len(drawn) == 2 * 2 * 3
+    alone = metrics[metrics["modality"].isin(["photo", "spectra"])]
+    for (model, zoom), rows in drawn.groupby(["model", "zoom"]):
+        here = alone[(alone["model"] == model) & (alone["zoom"] == zoom)]
+        assert set(rows["b"]) == {here.loc[here["validation_rmse"].idxmin(), "modality"]}
+
+
+def _marks(figure: object, filled: bool) -> int:
+    """Count the points of forest panels whose interval excludes zero, or those whose interval includes it."""
+    lines = [line for axis in figure.axes for line in axis.get_lines() if line.get_linestyle() == "None"]
+    return sum(len(line.get_xdata()) for line in lines if (line.get_markerfacecolor() != "white") == filled)
+
+
+def test_a_point_is_filled_where_the_interval_excludes_zero(study: Path) -> None:
+    table = _table(study, "variants")
+    known = table[table["delta_rmse"].notna()]
+    excludes = (known["low"] > 0) | (known["high"] < 0)
+    assert 0 < excludes.sum() < len(known) < len(table)
+    figure, data = differences.variants(table)
+    assert len(data) == len(known)
+    assert (_marks(figure, filled=True), _marks(figure, filled=False)) == (excludes.sum(), (~excludes).sum())
+    assert "less zoom 2" in _sentences(figure), "a variant of two zooms is compared with the study at each"
+    assert "flagged" not in _sentences(figure), "it has no object in common with the study"
+    plt.close("all")
+
+
+def test_intervals_are_those_of_the_best_run_with_every_kind(study: Path) -> None:
+    table, metrics = _table(study, "intervals"), _table(study, "metrics")
+    drawn = _figure(study, "fig_intervals")
+    boosted = drawn[drawn["model"] == "lightgbm"]
+    assert set(boosted["method"]) == {"residuals", "quantiles"}
+    both = metrics[(metrics["model"] == "lightgbm") & ~metrics["modality"].isin(["late", "stacked"])]
+    best = both.loc[both["validation_rmse"].idxmin()]
+    assert set(boosted["modality"]) == {best["modality"]}
+    assert set(boosted["zoom"]) == {best["zoom"]}
+    assert len(boosted) == 2 * (1 + table["bin"].nunique() - 1)
+    assert set(drawn["model"]) == {"decision_tree", "lightgbm"}
+
+
+def test_an_endless_interval_is_drawn_nowhere(study: Path) -> None:
+    table = _table(study, "intervals").assign(mean_width=np.inf)
+    figure, _ = intervals.intervals(table, _table(study, "metrics"))
+    figure.draw_without_rendering()
+    assert figure.axes[1].get_ylim() == (0, 1)
+    plt.close("all")
+
+
+def test_a_cascade_without_a_measure_of_uncertainty_says_so(study: Path) -> None:
+    table = _table(study, "cascade")
+    figure, data = cascade.cascade(table)
+    assert "50%" in _sentences(figure)
+    assert set(data["order"]) == {"uncertainty", "expected", "random", "oracle", "fine"}
+    figure, _ = cascade.cascade(table[~table["order"].isin(["uncertainty", "expected"])])
+    assert "Nothing tells how uncertain the cheap model is" in _sentences(figure)
+    plt.close("all")
+
+
+def test_the_smallest_study_has_its_figures(single: Path) -> None:
+    names = {path.stem for path in (single / "report" / "figures").glob("*.svg")}
+    assert not names & {"fig_intervals", "fig_variants", "fig_cascade"}
+    assert len(_figure(single, "fig_fusions")) == 0
+    assert _figure(single, "fig_baselines")["model"].to_list() == ["decision_tree"]
+    assert len(_figure(single, "fig_predicted_true")) > 0
+
+
+def test_the_plot_to_choose_by_does_not_see_the_test_set(study: Path) -> None:
+    runs, metrics = _table(study, "runs"), _table(study, "metrics")
+    blind = metrics.drop(columns=[name for name in metrics if name.split("_")[0] in ("r2", "mae", "rmse", "nmad")])
+    figure, data = results.pareto(runs, blind)
+    assert len(data) == (~runs["modality"].isin(["late", "stacked"])).sum() + len(metrics)
+    alone = data[data["panel"].str.startswith("selected")]
+    np.testing.assert_allclose(alone["validation_rmse"], metrics["validation_rmse"])
+    front = alone[alone["on_front"]].sort_values("fit_s")
+    assert front["validation_rmse"].is_monotonic_decreasing
+    assert [axis.get_ylabel() for axis in figure.axes] == ["validation RMSE [dex]", ""]
+    plt.close("all")

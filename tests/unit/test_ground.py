@@ -1,6 +1,8 @@
 """The ground floor: files, provenance, the frame of a script."""
 
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
@@ -121,3 +123,15 @@ def test_an_unforeseen_error_leaves_its_traceback_in_the_log(tmp_path):
     text = (tmp_path / "rule.log").read_text()
     assert text.startswith("before")
     assert "Traceback" in text
+
+
+def test_peak_memory_is_not_the_parent_s(repo):
+    """A process that was started by a large one is small."""
+    ours = "import sys; sys.path.insert(0, 'workflow/scripts'); from hiss.script import peak_memory_mb as peak; "
+    parent = (
+        f"{ours}import subprocess; big = b'1' * 400_000_000; "
+        f"subprocess.run([sys.executable, '-c', {ours + 'print(peak())'!r}]); print(peak())"
+    )
+    done = subprocess.run([sys.executable, "-c", parent], cwd=repo, capture_output=True, text=True, check=True)
+    child, large = map(float, done.stdout.split())
+    assert child < 300 < large

@@ -1,5 +1,7 @@
 """What every model promises, tested on every model."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,7 +9,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from hiss.errors import HissError
 from hiss.files import read_json
-from hiss.models.base import MODALITIES, Data, Model
+from hiss.modality import Modality
+from hiss.models.base import Data, Model
 from hiss.models.run import MODELS, make_model, model_type
 
 SETTINGS = {
@@ -15,6 +18,7 @@ SETTINGS = {
     "lightgbm": {"max_depth": 4, "rounds": 30, "min_data_in_leaf": 5, "feature_fraction": 0.5},
     "vggnet12": {"width": 2, "epochs": 3, "learning_rate": 1e-3, "batch_size": 16},
 }
+MODALITIES = ("photo", "spectra", "early", "spectra_rest_z")
 SIDE, SAMPLES = 8, 96
 
 
@@ -25,12 +29,15 @@ def galaxies(n: int, seed: int, modality: str = "early") -> Data:
     profile = np.exp(-np.hypot(*np.meshgrid(*[np.arange(SIDE) - SIDE / 2] * 2)) / 2)
     images = 10 ** (0.4 * brightness[0])[:, None, None, None] * profile * np.arange(1, 6)[:, None, None]
     spectra = 10 ** (0.4 * brightness[1])[:, None] * (1 + 0.2 * np.sin(np.arange(SAMPLES) / 9))
-    return Data.from_arrays(
-        images=(images + rng.normal(0, 0.1, images.shape)).astype("f4") if modality != "spectra" else None,
-        spectra=(spectra + rng.normal(0, 0.1, spectra.shape)).astype("f4") if modality != "photo" else None,
+    seen = Modality.parse(modality)
+    data = Data.from_arrays(
+        images=(images + rng.normal(0, 0.1, images.shape)).astype("f4") if seen.images else None,
+        spectra=(spectra + rng.normal(0, 0.1, spectra.shape)).astype("f4") if seen.spectra else None,
         target=brightness.sum(axis=0),
-        image_sigma=np.full(images.shape, 0.1, dtype="f4") if modality != "spectra" else None,
+        image_sigma=np.full(images.shape, 0.1, dtype="f4") if seen.images else None,
+        extras=rng.uniform(0, 0.3, (n, 1)).astype("f4") if seen.redshift else None,
     )
+    return replace(data, label_sigma=np.where(brightness[0] > 1, np.nan, rng.uniform(0.1, 0.8, n)))
 
 
 def fitted(name: str, modality: str = "early", seed: int = 1, threads: int = 1) -> Model:
@@ -141,8 +148,10 @@ def test_unknown_setting_is_told(name):
 def test_unknown_model_and_modality_are_told():
     with pytest.raises(HissError, match="decision_tree, lightgbm, vggnet12"):
         make_model("forest", {}, "photo")
-    with pytest.raises(HissError, match="photo, spectra, early"):
+    with pytest.raises(HissError, match="it starts with one of photo, spectra, early"):
         make_model("decision_tree", {}, "radio")
+    with pytest.raises(HissError, match="made for spectra but given photo"):
+        make_model("decision_tree", {}, "spectra").fit(galaxies(9, 1, "photo"), galaxies(9, 2, "photo"))
 
 
 @pytest.mark.parametrize("name", ["lightgbm", "vggnet12"])
@@ -157,9 +166,29 @@ def test_curve_has_its_best_iteration(name):
     assert_allclose(np.sqrt((error**2).mean()), best["validation_rmse"], rtol=1e-6)
 
 
+@pytest.mark.parametrize("name", MODELS)
+def test_certain_labels_weigh_more(name):
+    """Half of the objects have labels 3 dex too high and say so: with weights they are believed less."""
+    train, validation = galaxies(160, 1), galaxies(60, 2)
+    wrong = np.arange(160) % 2 == 0
+    doubtful = replace(train, target=train.target + 3 * wrong, label_sigma=np.where(wrong, 3.0, 0.1))
+    bias = {}
+    for weights in (False, True):
+        model = make_model(name, SETTINGS[name] | {"label_weights": weights}, "early")
+        model.fit(doubtful, validation)
+        bias[weights] = np.mean(model.predict(validation) - validation.target)
+    assert bias[True] < bias[False]
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_training_predictions_are_those_of_the_training_objects(name):
+    model, train = fitted(name), galaxies(120, 1)
+    assert_allclose(model.predict_training(train), model.predict(train), rtol=0, atol=1e-12)
+
+
 def test_early_data_hold_their_features_once():
     data = galaxies(20, 1)
-    assert data.modality == "early"
+    assert data.content == "early"
     assert np.shares_memory(data.images, data.features)
     assert np.shares_memory(data.spectra, data.features)
     assert data.images.shape == (20, 5, SIDE, SIDE)

@@ -3,23 +3,22 @@
 import json
 import subprocess
 import sys
-import tracemalloc
 
-import h5py
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from small_sample import write_small_sample
 
 from hiss.errors import HissError
 from hiss.files import read_json, read_table
 from hiss.imports import modules_of
-from hiss.models.features import load_data
+from hiss.models.features import Sources, prepare_features
 from hiss.models.fusion import fuse_selected, late_fusion
 from hiss.models.metrics import scores
 from hiss.models.run import model_type, predict_rows
-from hiss.models.train import load_part, run_experiment
+from hiss.models.train import run_experiment
 
 SETTINGS = {
     "decision_tree": {"max_depth": 3, "min_samples_leaf": 1},
@@ -31,39 +30,15 @@ FILES = {
     "lightgbm": {"model.txt", "out_of_fold.parquet"},
     "vggnet12": {"model.json", "model.safetensors"},
 }
-N = 150
 
 
 @pytest.fixture(scope="module")
 def sample(tmp_path_factory):
-    """zoom3.h5 and split.parquet as the sample floor writes them; test rows are NaN, so that reading one shows."""
-    folder = tmp_path_factory.mktemp("sample")
-    rng = np.random.default_rng(1)
-    label = rng.normal(size=N)
-    side = rng.choice(["train", "validation", "test", "none"], size=N, p=[0.55, 0.2, 0.15, 0.1])
-    spectra = (label[:, None] + rng.normal(0, 0.3, (N, 40))).astype("f4")
-    images = (label[:, None, None, None] + rng.normal(0, 0.5, (N, 5, 8, 8))).astype("f4")
-    spectra[side == "none"] = np.nan
-    with h5py.File(folder / "zoom3.h5", "w") as file:
-        file["images"], file["image_sigma"] = images, np.full_like(images, 0.5)
-        file["spectra"], file["spectrum_sigma"] = spectra, np.full_like(spectra, 0.3)
-        file["wl"], file["target_id"] = np.linspace(3800, 9200, 40), 1000 + 3 * np.arange(N)
-        file.attrs["provenance"] = "{}"
-    row = np.flatnonzero(side != "none")
-    kept = side[row]
-    fold = np.where(kept == "train", np.arange(len(row)) % 5, -1)
-    split = pd.DataFrame(
-        {
-            "row": row,
-            "target_id": 1000 + 3 * row,
-            "group": row,
-            "avg": label[row],
-            "split": kept,
-            "fold": fold,
-        }
-    )
-    split.to_parquet(folder / "split.parquet", index=False)
-    return folder
+    return write_small_sample(tmp_path_factory.mktemp("sample"))
+
+
+def sources(sample):
+    return Sources(sample / "zoom3.h5", objects=sample / "objects.parquet")
 
 
 def described(model: str, modality: str) -> dict:
@@ -80,16 +55,10 @@ def described(model: str, modality: str) -> dict:
 
 
 def train(sample, root, model, modality):
+    features = root / f"{modality}.h5"
+    prepare_features(sources(sample), read_table(sample / "split.parquet"), modality, features, {})
     folder = root / f"runs/sfr/flag0/{model}/{modality}/zoom3/a=1"
-    run_experiment(
-        model_type(model),
-        sample / "zoom3.h5",
-        sample / "split.parquet",
-        described(model, modality),
-        folder,
-        1,
-        [__file__],
-    )
+    run_experiment(model_type(model), features, described(model, modality), folder, 1, [__file__])
     return folder
 
 
@@ -106,7 +75,7 @@ def test_run_writes_its_folder(sample, tmp_path, model):
     assert metrics["n_train"] == (split["split"] == "train").sum()
     assert metrics["n_features"] == 5 * 8 * 8 + 40
     assert set(metrics["time"]) == {"load_s", "fit_s", "cv_s", "predict_s", "predict_per_object_us"}
-    assert set(metrics["provenance"]["inputs"]) == {"arrays", "split"}
+    assert set(metrics["provenance"]["inputs"]) == {"features"}
     assert 0 <= metrics["peak_memory_mb"] < 2000
     predicted = read_table(folder / "validation.parquet")
     held = split[split["split"] == "validation"]
@@ -143,30 +112,12 @@ def test_cnn_has_no_folds(sample, tmp_path):
     assert metrics["best_iteration"] in (1, 2)
 
 
-def test_test_rows_are_never_read(sample, tmp_path, monkeypatch):
-    import hiss.models.features as features
-
-    asked = []
-    original = features.load_rows
-
-    def watched(path, rows, *arguments, **keywords):
-        asked.extend(np.asarray(rows).tolist())
-        return original(path, rows, *arguments, **keywords)
-
-    monkeypatch.setattr(features, "load_rows", watched)
-    train(sample, tmp_path, "decision_tree", "early")
-    split = read_table(sample / "split.parquet")
-    assert set(asked) == set(split.loc[split["split"] != "test", "row"])
-    with pytest.raises(HissError, match="never those of 'test'"):
-        load_part(sample / "zoom3.h5", split, "test", "early")
-
-
 @pytest.mark.parametrize("model", SETTINGS)
 def test_finished_run_predicts_again(sample, tmp_path, model):
     folder = train(sample, tmp_path, model, "early")
     known = read_table(folder / "validation.parquet")
     rows = known["row"].to_numpy()[::-1]
-    again = predict_rows(folder, model, sample / "zoom3.h5", rows)
+    again = predict_rows(folder, model, sources(sample), rows)
     assert_array_equal(again["row"], rows)
     assert_array_equal(again["target_id"], known["target_id"][::-1])
     assert_allclose(again["prediction"], known["prediction"][::-1], rtol=0, atol=1e-5)
@@ -178,54 +129,24 @@ def test_same_run_same_bytes(sample, tmp_path):
         assert (first / file).read_bytes() == (second / file).read_bytes()
 
 
-def test_rows_with_gaps_are_refused(sample, tmp_path):
+@pytest.mark.parametrize("model", SETTINGS)
+def test_rows_with_gaps_are_refused(sample, tmp_path, model):
     split = read_table(sample / "split.parquet")
-    missing = min(set(range(N)) - set(split["row"]))
-    split.loc[split.index[0], ["row", "target_id"]] = [missing, 1000 + 3 * missing]
-    split.loc[split.index[0], "split"] = "train"
-    split.to_parquet(tmp_path / "split.parquet")
-    run = described("decision_tree", "spectra")
+    split.loc[split.index[split["split"] == "test"][:1], "split"] = "train"  # a row of NaN
+    prepare_features(sources(sample), split, "spectra", tmp_path / "spectra.h5", {})
+    run = described(model, "spectra")
     with pytest.raises(HissError, match=r"1 of .* training objects have NaN"):
-        run_experiment(
-            model_type("decision_tree"), sample / "zoom3.h5", tmp_path / "split.parquet", run, tmp_path / "run", 1
-        )
+        run_experiment(model_type(model), tmp_path / "spectra.h5", run, tmp_path / "run", 1)
     assert not (tmp_path / "run").exists()
 
 
-def test_split_of_another_sample_is_told(sample):
-    split = read_table(sample / "split.parquet")
-    split["target_id"] += 1
-    with pytest.raises(HissError, match="target_id"):
-        load_part(sample / "zoom3.h5", split, "train", "early")
-    with pytest.raises(HissError, match="no row is asked for"):
-        load_part(sample / "zoom3.h5", split[split["split"] == "test"], "train", "early")
-
-
-def test_blocks_do_not_change_what_is_loaded(sample, monkeypatch):
-    rows = read_table(sample / "split.parquet")["row"].to_numpy()
-    whole, _ = load_data(sample / "zoom3.h5", rows, "early", sky=True)
-    monkeypatch.setattr("hiss.models.features._BLOCK_BYTES", 4 * 360 * 7)
-    blocks, target_id = load_data(sample / "zoom3.h5", rows, "early", sky=True)
-    assert_array_equal(whole.features, blocks.features)
-    assert_array_equal(whole.sky_sigma, blocks.sky_sigma)
-    assert_array_equal(target_id, 1000 + 3 * rows)
-    with h5py.File(sample / "zoom3.h5") as file:
-        assert_array_equal(blocks.images, file["images"][()][rows])
-        assert_array_equal(blocks.spectra, file["spectra"][()][rows])
-
-
-def test_features_are_in_memory_once(sample, monkeypatch):
-    rows = np.repeat(read_table(sample / "split.parquet")["row"].to_numpy(), 30)
-    monkeypatch.setattr("hiss.models.features._BLOCK_BYTES", 4 * 360 * 100)
-    load_data(sample / "zoom3.h5", rows[:10], "early", sky=True)
-    tracemalloc.start()
-    try:
-        data, _ = load_data(sample / "zoom3.h5", rows, "early", sky=True)
-        _, peak = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
-    assert data.features.nbytes > 5e6
-    assert peak < 1.3 * data.features.nbytes
+@pytest.mark.parametrize("model", SETTINGS)
+def test_no_test_object_is_in_what_a_run_writes(sample, tmp_path, model):
+    folder = train(sample, tmp_path, model, "early")
+    split = read_table(sample / "split.parquet").set_index("target_id")["split"]
+    for table in folder.glob("*.parquet"):
+        expected = "train" if table.stem == "out_of_fold" else "validation"
+        assert set(split.loc[read_table(table)["target_id"]]) == {expected}
 
 
 def test_training_scripts_know_their_own_model_alone(repo):

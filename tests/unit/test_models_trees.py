@@ -1,14 +1,21 @@
 """The decision tree and LightGBM: the same as their libraries, and no more memory or fits than needed."""
 
+from dataclasses import replace
+
 import lightgbm as lgb
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.tree import DecisionTreeRegressor
+from small_sample import write_small_sample
 
 from hiss.errors import HissError
+from hiss.files import read_table
 from hiss.models.base import Data
+from hiss.models.bins import bin_features
+from hiss.models.features import SIDES, Sources, prepare_features
 from hiss.models.lgbm import LightGBM
+from hiss.models.train import open_parts
 from hiss.models.tree import DecisionTree, Nodes, walk
 
 
@@ -63,9 +70,9 @@ def test_out_of_fold_does_not_see_the_fold(kind):
     settings = {"rounds": 20, "cross_validate": True} if kind is LightGBM else {"max_depth": 8}
     first, second = (kind("spectra", **settings) for _ in range(2))
     first.fit(train, validation)
-    changed = Data(train.features, 0, np.where(FOLD == 2, 50.0, train.target))
-    second.fit(train, validation)
     held = FOLD == 2
+    changed = Data(train.features, 0, np.where(held, 50.0, train.target))
+    second.fit(train, validation)
     if kind is LightGBM:
         second._binned.set_label(changed.target)
     assert_array_equal(second.out_of_fold(changed, FOLD)[held], first.out_of_fold(train, FOLD)[held])
@@ -101,20 +108,107 @@ def test_lightgbm_stops_early_and_keeps_the_best():
     assert_allclose(np.sqrt((error**2).mean()), at_best, rtol=1e-6)
 
 
-def test_lightgbm_bins_once_for_all_folds(monkeypatch):
-    constructed = []
-    original = lgb.Dataset._lazy_init
+@pytest.fixture
+def binned(tmp_path):
+    """Training and validation objects of a prepared file, without and with bins made beforehand."""
+    sample = write_small_sample(tmp_path)
+    out = tmp_path / "early.h5"
+    prepare_features(
+        Sources(sample / "zoom3.h5", objects=sample / "objects.parquet"),
+        read_table(sample / "split.parquet"),
+        "early",
+        out,
+        {},
+    )
+    bins = [tmp_path / f"{side}.bins" for side in SIDES]
+    bin_features(out, 63, *bins, threads=1)
+    plain, ready = (open_parts(out, paths) for paths in ((), bins))
+    return [part.data for part in plain], [part.data for part in ready]
 
-    def counted(self, *arguments, **keywords):
-        constructed.append(keywords.get("reference", arguments[2] if len(arguments) > 2 else None) is None)
-        return original(self, *arguments, **keywords)
 
-    monkeypatch.setattr(lgb.Dataset, "_lazy_init", counted)
-    train, validation = spectra(200, 1), spectra(60, 2)
-    model = LightGBM("spectra", rounds=10, cross_validate=True)
+@pytest.mark.parametrize("settings", [{}, {"label_weights": True}, {"quantile": 0.9}, {"min_data_in_leaf": 3}])
+def test_bins_made_beforehand_give_the_same_trees(binned, settings):
+    texts, held_out = [], []
+    for train, validation in binned:
+        model = LightGBM("early", rounds=25, cross_validate=True, **{"min_data_in_leaf": 9, **settings})
+        model.fit(train, validation)
+        texts.append(model._booster.model_to_string())
+        held_out.append(model.out_of_fold(train, np.arange(len(train)) % 5))
+    assert texts[0] == texts[1]
+    assert_array_equal(*held_out)
+
+
+def test_nothing_is_binned_twice(binned, monkeypatch):
+    def refused(*arguments):
+        raise AssertionError("features are binned again")
+
+    monkeypatch.setattr(lgb.Dataset, "_Dataset__init_from_np2d", refused)
+    train, validation = binned[1]
+    model = LightGBM("early", rounds=10, min_data_in_leaf=5, cross_validate=True)
     model.fit(train, validation)
-    model.out_of_fold(train, FOLD)
-    assert constructed == [True, False]  # the training set, and the validation set in its bins
+    assert np.isfinite(model.out_of_fold(train, np.arange(len(train)) % 5)).all()
+    # a part of the training objects, as a variant takes it
+    part = train.take(np.arange(0, len(train), 2))
+    model.fit(part, validation)
+    assert len(model.predict_training(part)) == len(part)
+    assert_allclose(model.predict_training(part), model.predict(part), rtol=0, atol=1e-12)
+
+
+def test_a_part_of_the_bins_is_the_same_as_bins_of_which_it_is_a_part(binned):
+    train, validation = binned[1]
+    rows = np.flatnonzero(np.arange(len(train)) % 5 != 2)
+    part = train.take(rows)
+    model = LightGBM("early", rounds=12, early_stopping_rounds=100, min_data_in_leaf=5, cross_validate=True)
+    model.fit(train, validation)
+    model.best_iteration = 12
+    held_out = model.out_of_fold(train, np.arange(len(train)) % 5)
+    of_part = LightGBM("early", rounds=12, early_stopping_rounds=100, min_data_in_leaf=5)
+    of_part.fit(part, validation)
+    of_part.best_iteration = 12
+    fold = np.setdiff1d(np.arange(len(train)), rows)
+    assert_allclose(held_out[fold], of_part.predict(train.take(fold)), rtol=0, atol=1e-12)
+
+
+def test_bins_of_something_else_are_told(binned, tmp_path):
+    train, validation = binned[1]
+    with pytest.raises(HissError, match=r"train\.bins: not the bins asked for"):
+        LightGBM("early", max_bin=31).fit(train, validation)
+    other = replace(train.take(np.arange(10)), bin_rows=None)
+    with pytest.raises(HissError, match="bins of other objects"):
+        LightGBM("early").fit(other, validation)
+    (tmp_path / "train.bins").write_bytes(b"no bins")
+    with pytest.raises(HissError, match="not the bins asked for"):
+        LightGBM("early").fit(train, validation)
+
+
+def test_features_with_gaps_are_not_binned(tmp_path):
+    sample = write_small_sample(tmp_path)
+    split = read_table(sample / "split.parquet")
+    split.loc[split["split"] == "test", "split"] = "train"  # whose arrays are NaN
+    sources = Sources(sample / "zoom3.h5", objects=sample / "objects.parquet")
+    prepare_features(sources, split, "photo", tmp_path / "photo.h5", {})
+    with pytest.raises(HissError, match="NaN or infinite features"):
+        bin_features(tmp_path / "photo.h5", 63, tmp_path / "a.bins", tmp_path / "b.bins", threads=1)
+    assert not list(tmp_path.glob("*.bins"))
+
+
+def test_quantiles_lie_on_either_side():
+    train, validation = spectra(400, 1), spectra(200, 2)
+    low, high = (LightGBM("spectra", quantile=quantile, rounds=60) for quantile in (0.1, 0.9))
+    for model in (low, high):
+        model.fit(train, validation)
+    assert list(low.curve) == ["iteration", "train_pinball", "validation_pinball"]
+    below, above = (np.mean(validation.target < model.predict(validation)) for model in (low, high))
+    assert below < 0.35 < 0.65 < above
+
+
+def test_lightgbm_s_own_reader_takes_our_text(tmp_path):
+    train, validation = spectra(200, 1), spectra(60, 2)
+    model = LightGBM("spectra", rounds=10)
+    model.fit(train, validation)
+    model.save(tmp_path)
+    theirs = lgb.Booster(model_file=tmp_path / "model.txt")
+    assert_array_equal(theirs.predict(validation.features), model.predict(validation))
 
 
 def test_lightgbm_does_not_depend_on_its_threads():

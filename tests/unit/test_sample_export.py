@@ -149,7 +149,7 @@ def test_a_modality_reads_its_own_part(tmp_path, avg):
     assert photo.image_sigma.shape == (2, 5, 8, 8)
     assert spectra.images is spectra.image_sigma is spectra.spectrum_sigma is None
     assert spectra.spectra.shape == (2, 577)
-    with pytest.raises(HissError, match="name photo, spectra or early"):
+    with pytest.raises(HissError, match="name photo, spectra, early or none"):
         load_rows(path, [1], "late")
     with pytest.raises(HissError, match="has 56 rows and row 56"):
         load_rows(path, [56], "photo")

@@ -143,9 +143,13 @@ def sample():
 HELD = Holdings(catalogue=20, unlisted=3, absent=9, spectra=14, rejected=4, in_cube=10, repeats=2)
 
 
-def ledger_of(targets, objects, missing, multi, policy="reject", held=HELD):
+STUDY = {"flag": "zero", "multi_object": "reject"}
+
+
+def ledger_of(targets, objects, missing, multi, held=HELD, **choice):
     passes = selection(objects, missing, multi)
-    return make_ledger(held, targets, passes, len(cleaned(objects, passes, policy)), policy)
+    choice = STUDY | choice
+    return make_ledger(held, targets, passes, len(cleaned(objects, passes, **choice)), choice)
 
 
 def test_the_ledger_has_the_rows_of_the_thesis_and_adds_up(sample):
@@ -159,8 +163,8 @@ def test_the_ledger_has_the_rows_of_the_thesis_and_adds_up(sample):
     assert ledger.loc["flag0", "thesis"] == 16_841
     assert ledger.loc["flag0", "note"] == "FLAG != 0: 1 (thesis 13,911)"
     assert "does not say" in ledger.loc["single_object", "note"]
-    assert cleaned(objects, passes, "reject")["row"].tolist() == [0, 4, 5]
-    assert cleaned(objects, passes, "reject")["target_id"].tolist() == [0, 6, 7]
+    assert cleaned(objects, passes, **STUDY)["row"].tolist() == [0, 4, 5]
+    assert cleaned(objects, passes, **STUDY)["target_id"].tolist() == [0, 6, 7]
 
 
 def test_the_ledger_of_an_archive_begins_with_what_was_asked_of_it(sample):
@@ -170,19 +174,45 @@ def test_the_ledger_of_an_archive_begins_with_what_was_asked_of_it(sample):
         {"key": "region_box", "step": "in the box", "removed": 5},
         {"key": "flag", "step": "with FLAG 0", "removed": 3},
     ]
-    ledger = make_ledger(HELD, targets, passes, 3, "reject", steps).set_index("key")
+    ledger = make_ledger(HELD, targets, passes, 3, STUDY, steps).set_index("key")
     assert ledger["count"].iloc[:4].to_dict() == {"catalogue": 23, "region_box": 18, "flag": 15, "on_disk": 14}
     assert ledger.loc["on_disk", "removed"] == 1
     with pytest.raises(HissError, match="spectrum here"):
-        make_ledger(HELD, targets, passes, 3, "reject", [steps[0] | {"removed": 6}, steps[1] | {"removed": 4}])
+        make_ledger(HELD, targets, passes, 3, STUDY, [steps[0] | {"removed": 6}, steps[1] | {"removed": 4}])
 
 
 def test_several_objects_can_be_kept(sample):
     _, objects, missing, multi = sample
     passes = selection(objects, missing, multi)
-    ledger = ledger_of(*sample, policy="keep").set_index("key")
-    assert ledger.loc["final", "count"] == len(cleaned(objects, passes, "keep")) == 4
+    ledger = ledger_of(*sample, multi_object="keep").set_index("key")
+    assert ledger.loc["final", "count"] == len(cleaned(objects, passes, "zero", "keep")) == 4
     assert "1 with several kept" in ledger.loc["single_object", "note"]
+
+
+@pytest.mark.parametrize(
+    ("flag", "policy", "rows", "steps"),
+    [
+        ("zero", "reject", [0, 4, 5], {"flag0": 5, "gap_free": 4, "whole_image": 4, "single_object": 3, "final": 3}),
+        ("zero", "keep", [0, 3, 4, 5], {"flag0": 5, "gap_free": 4, "whole_image": 4, "single_object": 4, "final": 4}),
+        ("nonzero", "reject", [], {"flag_nonzero": 1, "gap_free": 0, "whole_image": 0, "single_object": 0, "final": 0}),
+        ("any", "reject", [0, 4, 5], {"any_flag": 6, "gap_free": 4, "whole_image": 4, "single_object": 3, "final": 3}),
+    ],
+)
+def test_every_sample_has_a_ledger_that_adds_up(sample, flag, policy, rows, steps):
+    _, objects, missing, multi = sample
+    passes = selection(objects, missing, multi)
+    assert cleaned(objects, passes, flag, policy)["row"].tolist() == rows
+    ledger = ledger_of(*sample, flag=flag, multi_object=policy).set_index("key")
+    assert ledger["count"].iloc[-5:].to_dict() == steps
+    assert (ledger["thesis"].iloc[-1] is pd.NA) == (flag != "zero"), "the thesis counts no other sample"
+
+
+def test_the_ledger_says_what_a_flag_left_out_or_kept(sample):
+    notes = {flag: ledger_of(*sample, flag=flag)["note"].iloc[6] for flag in ("nonzero", "any")}
+    assert notes == {
+        "nonzero": "FLAG = 0: 5 (thesis 16,841)",
+        "any": "FLAG != 0: 1 (thesis 13,911), kept in this sample",
+    }
 
 
 def test_a_gap_at_a_coarse_zoom_counts(sample):
@@ -196,7 +226,7 @@ def test_a_cutout_with_missing_pixels_is_no_sample_of_a_model(sample):
     multi = multi.assign(missing_pixels=[7, 0, 0, 0, 0, 0])
     ledger = ledger_of(targets, objects, missing, multi).set_index("key")
     assert ledger.loc["whole_image", "removed"] == 1
-    assert cleaned(objects, selection(objects, missing, multi), "reject")["row"].tolist() == [4, 5]
+    assert cleaned(objects, selection(objects, missing, multi), **STUDY)["row"].tolist() == [4, 5]
 
 
 def test_a_ledger_of_nothing(sample):
@@ -210,7 +240,7 @@ def test_tables_of_different_arrays_stop(sample):
     with pytest.raises(HissError, match="different arrays"):
         selection(objects, missing, multi.iloc[:3])
     with pytest.raises(HissError, match="'FLAG = 0'"):
-        make_ledger(HELD, targets, selection(objects, missing, multi).iloc[:3], 3, "reject")
+        make_ledger(HELD, targets, selection(objects, missing, multi).iloc[:3], 3, STUDY)
 
 
 @pytest.mark.parametrize(
@@ -230,7 +260,7 @@ def test_a_miscount_stops_where_it_happened(sample, wrong, step):
 def test_a_sample_of_another_length_than_its_cuts_stops(sample):
     targets, objects, missing, multi = sample
     with pytest.raises(HissError, match="'final sample': 3 less 0 is not 2"):
-        make_ledger(HELD, targets, selection(objects, missing, multi), 2, "reject")
+        make_ledger(HELD, targets, selection(objects, missing, multi), 2, STUDY)
     ledger = ledger_of(*sample)
     with pytest.raises(HissError, match="'AVG not NaN'"):
         check_ledger(ledger.assign(count=ledger["count"] + (ledger["key"] == "avg_not_nan")))

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hiss.errors import HissError
-from hiss.sample.split import OVERLAP_ARCSEC, SIDES, assign_groups, make_split, overlap_groups, quantile_bins
+from hiss.sample.split import OVERLAP_ARCSEC, SIDES, assign_groups, make_split, overlap_groups, quantile_bins, restrict
 
 SHARES = {"train": 0.6, "validation": 0.2, "test": 0.2}
 
@@ -28,8 +28,13 @@ def clean_sample(n, seed=0, area_deg=1.0, repeats=0.1):
     )
 
 
+def whole(objects, study=None, seed=1, folds=5, shares=SHARES):
+    rows = objects["row"] if study is None else objects["row"][study]
+    return make_split(objects, rows, shares, folds=folds, bins=10, seed=seed)
+
+
 def split_of(clean, seed=1, folds=5, shares=SHARES):
-    return make_split(clean, shares, folds=folds, bins=10, seed=seed)
+    return restrict(whole(clean, None, seed, folds, shares), clean["row"], shares, folds)
 
 
 def close_pairs(clean):
@@ -109,15 +114,53 @@ def test_columns_are_those_of_the_contract():
 
 
 def test_few_objects_are_a_sentence():
-    with pytest.raises(HissError, match="has 29 objects and a split asks for 30"):
+    with pytest.raises(HissError, match=r"flag0 has 29 objects and a split asks for 30; .*experiments: null"):
         split_of(clean_sample(29))
     with pytest.raises(HissError, match="has 0 objects"):
         split_of(clean_sample(30).iloc[:0])
+    objects = clean_sample(100)
+    few = objects["row"][:20]
+    with pytest.raises(HissError, match=r"sample flagged has 20 objects .* out of experiments\.variants"):
+        restrict(whole(objects), few, SHARES, 5, "flagged")
 
 
 def test_one_crowd_cannot_be_split():
     with pytest.raises(HissError, match="form 1 groups"):
         split_of(clean_sample(40, area_deg=0.005))
+
+
+def test_the_study_keeps_its_shares_whatever_else_is_labelled():
+    objects = clean_sample(1500, seed=5, area_deg=4.0)
+    # A fifth is in the study, and its labels are unlike the others': shares of the whole would not be its own.
+    study = (np.random.default_rng(2).random(1500) < 0.2) & (objects["avg"].to_numpy() > -0.5)
+    part = restrict(whole(objects, study), objects["row"][study], SHARES, 5)
+    for name, share in SHARES.items():
+        assert (part["split"] == name).mean() == pytest.approx(share, abs=0.006)
+        assert part.loc[part["split"] == name, "avg"].mean() == pytest.approx(part["avg"].mean(), abs=0.05)
+    assert part.loc[part["split"] == "train", "fold"].value_counts(normalize=True).to_numpy() == pytest.approx(
+        0.2, abs=0.03
+    )
+
+
+def test_an_object_held_out_of_one_sample_is_held_out_of_all():
+    objects = clean_sample(900, seed=8, area_deg=1.0, repeats=0.2)
+    split = whole(objects, objects["avg"].to_numpy() > 0)
+    rng = np.random.default_rng(3)
+    one, other = (restrict(split, objects["row"][rng.random(900) < 0.6], SHARES, 5) for _ in range(2))
+    both = one.merge(other, on="row")
+    assert len(both) > 200
+    for column in ("split", "fold", "group", "target_id", "avg"):
+        assert both[f"{column}_x"].equals(both[f"{column}_y"]), column
+    # Nor does an object of one sample have its neighbour on another side of the other.
+    sides = pd.concat([one, other]).groupby("group")["split"].nunique()
+    assert sides.max() == 1
+
+
+def test_a_sample_of_other_objects_than_the_split_s_stops():
+    objects = clean_sample(60)
+    split = whole(objects)
+    with pytest.raises(HissError, match=r"2 of the 62 objects of sample any_flag are not in split\.parquet"):
+        restrict(split, [*objects["row"], 1000, 1001], SHARES, 5, "any_flag")
 
 
 def test_groups_of_known_objects():

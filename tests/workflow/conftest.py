@@ -110,15 +110,31 @@ SMALL_SKY = {
     "source": "simulated",
     "simulated": {"seed": 3, "fields": 1, "n_galaxies": 90, "n_stars": 6, "n_quasars": 6},
 }
+# What a test of something else does without; the demo has it all.
+BARE = {"variants": {}, "baselines": [], "intervals": None, "cascade": None}
 SMALL = {
     "results": "results/small",
     "sky": SMALL_SKY,
     "experiments": {
+        **BARE,
         "zooms": [3],
         "modalities": ["photo", "spectra"],
         "decision_tree": {"max_depth": [2, 3]},
-        "lightgbm": {"learning_rate": [0.1], "max_depth": [3], "min_data_in_leaf": 5, "rounds": 30},
-        "vggnet12": {"learning_rate": [1e-3], "width": 4, "epochs": 4, "patience": 2, "batch_size": 16},
+        "lightgbm": {
+            "learning_rate": [0.1],
+            "max_depth": [3],
+            "min_data_in_leaf": 5,
+            "rounds": 30,
+            "cross_validate": "none",
+        },
+        "vggnet12": {
+            "learning_rate": [1e-3],
+            "width": 4,
+            "epochs": 4,
+            "patience": 2,
+            "batch_size": 16,
+            "cross_validate": "none",
+        },
     },
     "report": {"bootstrap": 200},
 }

@@ -14,11 +14,20 @@ def workspace(tmp_path_factory):
     return make_workspace(tmp_path_factory.mktemp("dry"))
 
 
-def test_the_full_study_plans_516_training_runs(workspace):
+def test_the_full_study_plans_516_training_runs_and_what_is_done_with_the_best(workspace):
     plan = workspace.planned(config="config/config.yaml")
     trained = {rule: count for rule, count in plan.items() if rule.startswith("train_")}
-    assert trained == {"train_tree": 72, "train_lightgbm": 384, "train_cnn": 60}
-    assert plan["fuse_late"] == 3 * 4
+    assert trained == {"train_tree": 72, "train_lightgbm": 384, "train_cnn": 60, "train_baseline": 4}
+    assert plan["fuse_late"] == plan["fuse_stacked"] == 3 * 4
+    assert plan["cross_validate"] == plan["time_selected"] == 2 * 12
+    assert plan["cross_validate_cnn"] == plan["time_cnn"] == plan["fit_quantiles"] == 12
+    assert plan["evaluate_test"] + plan["test_cnn"] == 3 + 3, "a job a model or baseline reads the test set"
+    assert (plan["refit_variant"], plan["refit_cnn"]) == (41, 25)
+    # 12 modalities and zooms, two baselines' own; 7 other inputs, 3 other samples of three modalities.
+    assert plan["prepare_features"] == 12 + 2 + 7 + 3 * 3
+    assert plan["bin_features"] == 12 + 7 + 3 * 3, "once for all runs, folds, quantiles and refits"
+    assert plan["split_objects"] == plan["compare_variants"] == plan["evaluate_cascade"] == 1
+    assert plan["split_sample"] == plan["make_ledger"] == 4
 
 
 def test_the_full_study_is_what_snakemake_takes_without_a_config(workspace):
@@ -41,6 +50,60 @@ def test_the_demo_plans(workspace):
     plan = workspace.planned(config="config/demo.yaml")
     assert plan["simulate_sky"] == plan["build_sparse"] == plan["build_dense"] == 1
     assert {"train_tree", "train_lightgbm", "train_cnn", "fuse_late", "evaluate_test", "write_report"} <= set(plan)
+    assert {"train_baseline", "fuse_stacked", "fit_quantiles", "evaluate_cascade", "compare_variants"} <= set(plan)
+    assert (plan["refit_variant"], plan["refit_cnn"]) == (13, 1)
+
+
+def test_what_is_switched_off_is_not_planned(workspace):
+    off = {"baselines": [], "intervals": None, "cascade": None, "variants": {}, "vggnet12": None}
+    lightgbm = {"cross_validate": "none"}
+    study = {"results": "results/off", "sky": {"source": "simulated"}, "experiments": {**off, "lightgbm": lightgbm}}
+    plan = workspace.planned(config=workspace.write_config("off", study))
+    assert {"train_tree", "train_lightgbm", "fuse_late", "write_report"} <= set(plan)
+    gone = {"train_baseline", "measure_lines", "fit_quantiles", "evaluate_cascade", "compare_variants", "refit_variant"}
+    assert not gone & set(plan)
+    assert plan["cross_validate"] == 2 * 4, "the meta-learner of the tree, whose grid leaves its folds behind"
+    assert plan["fuse_stacked"] == 4
+
+
+def test_images_alone_have_no_fusion_and_no_spectra_s_variants(workspace):
+    study = {"modalities": ["photo"], "zooms": [3]}
+    config = workspace.write_config("alone", {"sky": {"source": "simulated"}, "experiments": study})
+    plan = workspace.planned(config=config)
+    assert not {"fuse_late", "fuse_stacked", "evaluate_cascade"} & set(plan)
+    assert plan["refit_variant"] + plan["refit_cnn"] == 3 * 5 + 2 + 2
+
+
+def test_a_variant_that_the_study_has_no_run_of_is_told(workspace):
+    study = {"zooms": [3], "vggnet12": None, "variants": {"eyes": {"attention": True}, "z": {"redshift": True}}}
+    config = workspace.write_config("idle", {"sky": {"source": "simulated"}, "experiments": study})
+    text = workspace.run("--dry-run", config=config)
+    assert text.count("No run of variant eyes: the study has no such model, modality or zoom.") == 1
+
+
+def test_a_weights_file_is_fetched_only_where_an_address_is_named(workspace):
+    def fetched(weights):
+        study = {"zooms": [3], "variants": {}, "vggnet12": {"weights": weights, "weights_sha256": 64 * "0"}}
+        config = workspace.write_config("weights", {"sky": {"source": "simulated"}, "experiments": study})
+        return workspace.planned(config=config).get("fetch_weights", 0)
+
+    (workspace.folder / "own.safetensors").touch()
+    assert fetched("own.safetensors") == 0
+    assert fetched("https://example.org/vgg13.safetensors") == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "sentence"),
+    [
+        ("sample/faint/split.parquet", "faint is no sample of the config; it has flag0, flagged, any_flag, multi_kept"),
+        ("runs/sfr/flag0/lightgbm/early/zoom3/variant=mine/metrics.json", "is no variant of the config; it has rest_"),
+        ("runs/sfr/flag0/lightgbm/early/zoom3/max_depth=99/metrics.json", "is not in the grid of the config"),
+        ("features/flag0/ultraviolet/zoom3.h5", "modality 'ultraviolet' is not known"),
+    ],
+)
+def test_what_is_not_of_the_config_is_a_sentence(workspace, path, sentence):
+    text = workspace.run("--dry-run", f"results/study/{path}", config="config/config.yaml", fails=True)
+    assert sentence in text
 
 
 def jobs_of(text: str, rule: str) -> list[str]:
@@ -52,12 +115,13 @@ def jobs_of(text: str, rule: str) -> list[str]:
 def test_the_slurm_profile_sends_each_job_where_it_belongs(workspace, config):
     # A dry run thinks of one core unless told; a run that submits has no such limit.
     text = workspace.run("--dry-run", "--cores", "64", config=config, profile="profiles/slurm")
-    for rule in ("train_lightgbm", "train_tree", "time_selected", "evaluate_test", "train_cnn", "time_cnn", "test_cnn"):
+    alike = ["train_lightgbm", "train_tree", "time_selected", "evaluate_test", "cross_validate", "refit_variant"]
+    for rule in (*alike, "train_cnn", "time_cnn", "test_cnn", "refit_cnn"):
         jobs = jobs_of(text, rule)
         assert jobs, rule
         for job in jobs:
             assert ("gres=gpu:1" in job) == ("cnn" in rule), job
-            assert ("model=vggnet12" in job) == (rule in ("time_cnn", "test_cnn")), job
+            assert ("model=vggnet12" in job) == (rule in ("time_cnn", "test_cnn", "refit_cnn")), job
     for rule in ("train_cnn", "train_lightgbm", "time_selected", "time_cnn"):
         assert all("threads: 8" in job for job in jobs_of(text, rule)), "profiles/default must not be laid over it"
     for rule in ("build_sparse", "build_dense"):

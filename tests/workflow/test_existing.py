@@ -25,7 +25,7 @@ def existing(small, tmp_path_factory):
     config = {
         "results": EXISTING,
         "cube": {"source": "existing", "existing": "public.h5"},
-        "experiments": {**SMALL["experiments"], "lightgbm": None, "vggnet12": None},
+        "experiments": {**SMALL["experiments"], "lightgbm": None, "vggnet12": None, "baselines": ["halpha"]},
         "report": SMALL["report"],
     }
     path = workspace.write_config("existing", config)

@@ -38,6 +38,10 @@ _PROBE = """
     filter.value = "LightGBM early"; filter.dispatchEvent(new Event("input"));
     seen.shown = Array.from(table.tBodies[0].rows).filter((r) => !r.hidden).map((r) => r.textContent);
     seen.count = document.getElementById("runs-count").textContent;
+    const folded = Array.from(document.querySelectorAll("details"));
+    seen.folded = folded.filter((d) => !d.open).length;
+    window.dispatchEvent(new Event("beforeprint"));
+    seen.printed = folded.filter((d) => d.open).length;
     seen.wide = document.documentElement.scrollWidth > window.innerWidth;
   }
   window.addEventListener("load", function () {
@@ -84,11 +88,12 @@ def test_the_study_loads_sorts_and_filters(
     assert console == ""
     assert seen["errors"] == []
     assert seen["requests"] == []
-    assert len(seen["figures"]) == 15
+    assert len(seen["figures"]) == 20
     assert min(seen["figures"]) > 100
     assert seen["ascending"] == sorted(seen["ascending"])
     assert seen["descending"] == seen["ascending"][::-1]
     assert (seen["sorted"], seen["resorted"]) == ("ascending", "descending")
+    assert seen["printed"] == seen["folded"] > 0
     assert seen["count"] == "24 runs" == f"{len(seen['shown'])} runs"
     assert all("LightGBM" in row and "early" in row for row in seen["shown"])
     assert not seen["wide"], "the page scrolls sideways"

@@ -2,7 +2,7 @@
 
 import subprocess
 
-from .conftest import kill, processes, wait_for
+from .conftest import SMALL, kill, processes, wait_for
 
 CONFIG = "config/small.yaml"
 RESULTS = "results/small"
@@ -39,6 +39,20 @@ def test_an_edit_of_a_plot_redraws_and_trains_nothing(small, copy_of):
     plan = workspace.planned(config=CONFIG)
     assert plan
     assert not [rule for rule in plan if rule.startswith(("train_", "build_", "export_", "select_"))]
+
+
+def test_a_variant_added_to_the_config_is_trained_alone(small, copy_of):
+    workspace = copy_of(small)
+    variants = {"z": {"redshift": True}, "kept": {"sample": "multi_kept"}}
+    study = SMALL["experiments"] | {
+        "variants": {name: of | {"models": ["decision_tree"]} for name, of in variants.items()}
+    }
+    workspace.write_config("small", SMALL | {"experiments": study})
+    plan = workspace.planned(config=CONFIG)
+    assert plan["refit_variant"] == plan["prepare_features"] == 4
+    assert plan["make_ledger"] == plan["split_sample"] == plan["compare_variants"] == 1
+    old = ("train_", "select_", "export_", "build_", "bin_", "evaluate_", "time_", "split_objects")
+    assert not [rule for rule in plan if rule.startswith(old)]
 
 
 def test_a_touch_without_a_change_reruns_nothing(small, copy_of):

@@ -10,11 +10,11 @@ from hiss.sample.ledger import make_ledger
 from hiss.script import job
 
 with job(snakemake.log[0]):
-    policy = snakemake.params.policy
+    choice = snakemake.params.choice
     objects = read_table(snakemake.input.objects)
     passes = selection(objects, read_table(snakemake.input.missing), read_table(snakemake.input.multi))
     targets = targets_table(snakemake.input.dense)
-    clean = cleaned(objects, passes, policy)
+    clean = cleaned(objects, passes, **choice)
     held = holdings(
         read_table(snakemake.input.manifest),
         catalogue_keys(snakemake.input.sparse),
@@ -22,7 +22,7 @@ with job(snakemake.log[0]):
         read_table(snakemake.input.rejects),
     )
     steps = read_json(snakemake.input.plan)["steps"] if snakemake.input.get("plan") else []
-    ledger = make_ledger(held, targets, passes, len(clean), policy, steps)
+    ledger = make_ledger(held, targets, passes, len(clean), choice, steps)
     write_table(snakemake.output.cleaned, clean, units=OBJECT_UNITS, record=job_record(snakemake))
     write_table(snakemake.output.ledger, ledger)
     say(ledger[["step", "count", "removed"]].to_string(index=False))

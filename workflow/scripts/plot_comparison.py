@@ -13,6 +13,7 @@ with job(snakemake.log[0]):
         Path(snakemake.output[0]).parent,
         read_table(snakemake.input.runs),
         read_table(snakemake.input.metrics),
+        read_table(snakemake.input.comparisons),
         pd.concat([read_table(path) for path in snakemake.input.tests], ignore_index=True),
         read_table(snakemake.input.objects),
     )

@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from hiss.evaluation.coverage import coverage_table
 from hiss.evaluation.summarise import bootstrap_tests, comparisons_table, metrics_table, with_times
 from hiss.files import read_table, write_table
 from hiss.script import job
@@ -20,3 +21,4 @@ with job(snakemake.log[0]):
     )
     write_table(snakemake.output.metrics, metrics)
     write_table(snakemake.output.comparisons, comparisons_table(bootstrap, metrics))
+    write_table(snakemake.output.intervals, coverage_table(tests, snakemake.params.level, snakemake.params.bins))

@@ -8,8 +8,9 @@ with job(snakemake.log[0]):
     times = time_selected(
         read_table(snakemake.input.selection),
         snakemake.input.metrics,
-        snakemake.input.arrays,
-        snakemake.input.split,
+        snakemake.input.features,
         snakemake.threads,
+        bins=snakemake.input.bins,
+        weights=snakemake.input.get("weights") or None,
     )
     write_table(snakemake.output.times, times)

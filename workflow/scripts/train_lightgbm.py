@@ -9,10 +9,10 @@ from hiss.script import job
 with job(snakemake.log[0]):
     run_experiment(
         LightGBM,
-        snakemake.input.arrays,
-        snakemake.input.split,
+        snakemake.input.features,
         snakemake.params.run,
         Path(snakemake.output.metrics).parent,
         snakemake.threads,
         snakemake.input.code,
+        bins=snakemake.input.bins,
     )

@@ -9,8 +9,7 @@ from hiss.script import job
 with job(snakemake.log[0]):
     run_experiment(
         DecisionTree,
-        snakemake.input.arrays,
-        snakemake.input.split,
+        snakemake.input.features,
         snakemake.params.run,
         Path(snakemake.output.metrics).parent,
         snakemake.threads,

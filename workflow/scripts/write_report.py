@@ -1,18 +1,22 @@
 """Write the report: one HTML file with everything in it."""
 
-from hiss.files import read_table
+from hiss.files import read_json, read_table
+from hiss.models.halpha import aperture_words
 from hiss.provenance import provenance
-from hiss.report.compose import SampleTables, StudyTables, compose
+from hiss.report.compose import compose
+from hiss.report.given import SampleTables, StudyTables
 from hiss.report.page import load_figures, write_page
 from hiss.script import job
 
 SAMPLE = ("manifest", "rejects", "ledger", "gaps")
-STUDY = ("runs", "selection", "metrics", "comparisons", "split")
+STUDY = ("runs", "selection", "metrics", "comparisons", "split", "intervals", "variants", "cascade")
 
 with job(snakemake.log[0]):
     given = [name for name in (*SAMPLE, *STUDY) if snakemake.input[name]]
     tables = {name: read_table(snakemake.input[name]) for name in given}
-    study = StudyTables(**{name: tables[name] for name in STUDY}) if "runs" in given else None
+    fibre = "".join(aperture_words(read_json(path)["learned"]) for path in snakemake.input.halpha)
+    of_study = {name: tables[name] for name in STUDY if name in given}
+    study = StudyTables(**of_study, fibre=fibre) if "runs" in given else None
     page = compose(
         snakemake.params.title,
         snakemake.params.config,

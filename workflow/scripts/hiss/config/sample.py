@@ -1,10 +1,12 @@
 """How the sample is cleaned and split."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
 from hiss.config.base import Section, Share
+
+SampleName = Annotated[str, StringConstraints(pattern="^[a-z][a-z0-9_]*$")]
 
 
 class MultiObject(Section):
@@ -32,8 +34,41 @@ class Split(Section):
         return self
 
 
+class SampleVariant(Section):
+    """Another choice of objects; what it does not name is as in the study's sample."""
+
+    flag: Literal["zero", "nonzero", "any"] = Field("zero", description="FLAG of MPA-JHU; zero: the SFR is good.")
+    multi_object: Literal["reject", "keep"] | None = None
+
+
 class Sample(Section):
     """How the sample is cleaned and split."""
 
     multi_object: MultiObject = MultiObject()
     split: Split = Split()
+    variants: dict[SampleName, SampleVariant] = Field(
+        {
+            "flagged": SampleVariant(flag="nonzero"),
+            "any_flag": SampleVariant(flag="any"),
+            "multi_kept": SampleVariant(multi_object="keep"),
+        },
+        description="Samples beside the study's, for its variants. All keep the sides of one split.",
+    )
+
+    def choices(self) -> dict[str, dict[str, str]]:
+        """Return flag and multi-object policy of every sample, the study's ``flag0`` first."""
+        policy = self.multi_object.policy
+        choices: dict[str, dict[str, str]] = {"flag0": {"flag": "zero", "multi_object": policy}}
+        for name, variant in self.variants.items():
+            choices[name] = {"flag": variant.flag, "multi_object": variant.multi_object or policy}
+        return choices
+
+    @model_validator(mode="after")
+    def _are_other_samples(self) -> "Sample":
+        if "flag0" in self.variants:
+            raise ValueError("flag0 is the study's own sample; give the variant another name")
+        study, *others = self.choices().items()
+        same = [name for name, choice in others if choice == study[1]]
+        if same and "variants" in self.model_fields_set:
+            raise ValueError(f"{same[0]} is the study's own sample; name a flag or a multi_object that differs")
+        return self

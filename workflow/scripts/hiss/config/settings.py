@@ -50,6 +50,18 @@ class Settings(Section):
             raise ValueError("'sky' is missing: name the raw files' sky, or an existing cube in cube.existing")
         return self
 
+    @model_validator(mode="after")
+    def _samples_are_known(self) -> "Settings":
+        if self.experiments is None:
+            return self
+        for name, variant in self.experiments.variants.items():
+            if variant.sample is not None and variant.sample not in self.sample.variants:
+                known = ", ".join(self.sample.variants) or "none"
+                raise ValueError(
+                    f"experiments.variants.{name}: no sample {variant.sample!r} in sample.variants, which has {known}"
+                )
+        return self
+
     @field_validator("results")
     @classmethod
     def _relative(cls, value: str) -> str:
@@ -82,7 +94,7 @@ def parse_settings(config: Mapping[str, Any], where: str) -> Settings:
 
 
 def _sentence(detail: Any) -> str:
-    location = [str(part) for part in detail["loc"]]
+    location = [str(part) for part in detail["loc"] if part != "[key]"]  # pydantic's word for the name itself
     if detail["type"] == "extra_forbidden":
         *parents, key = location
         allowed = sorted(_keys_below(parents))

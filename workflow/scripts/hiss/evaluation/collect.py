@@ -2,23 +2,32 @@
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pandas as pd
 
 from hiss.errors import HissError
 from hiss.files import read_json
+from hiss.modality import FUSIONS, SINGLE
 from hiss.names import split_settings
 from hiss.provenance import digest
 
 METRICS = ("r2", "mae", "rmse", "nmad")
 """The four metrics of the study, in the order of every table and figure."""
 
-MODEL_NAMES = {"decision_tree": "Decision tree", "lightgbm": "LightGBM", "vggnet12": "VGGNet12"}
-"""What a reader is shown for each model, in the order of the study."""
+BASELINE_NAMES: Final = {"mean": "Mean", "magnitudes": "Five magnitudes", "halpha": "H-alpha luminosity"}
+"""What a reader is shown for each baseline, in the order of the study."""
 
-MODALITIES = ("photo", "spectra", "early", "late")
-"""The modalities and fusions, in the order of every table and figure."""
+MODEL_NAMES: Final = {
+    "decision_tree": "Decision tree",
+    "lightgbm": "LightGBM",
+    "vggnet12": "VGGNet12",
+    **BASELINE_NAMES,
+}
+"""What a reader is shown for each model, in the order of the study; the baselines come last."""
+
+MODALITIES: Final = (*SINGLE, "early", "attention", *FUSIONS, "lines", "none")
+"""The modalities and fusions, in the order of every table and figure; `modality_order` has the changed ones too."""
 
 _LEVELS = 8  # runs/<target>/<sample>/<model>/<modality>/zoom<k>/<settings>/metrics.json
 _TIMES = ("load_s", "fit_s", "cv_s", "predict_s", "predict_per_object_us")
@@ -34,6 +43,16 @@ def model_order(names: Iterable[str]) -> list[str]:
     """Return the models present in the order of the study, those it does not know last."""
     known = list(MODEL_NAMES)
     return sorted(set(names), key=lambda name: (known.index(name) if name in known else len(known), name))
+
+
+def modality_order(names: Iterable[str]) -> list[str]:
+    """Return the modalities present in the order of the study, ``spectra_rest`` after ``spectra``; others come last."""
+    return sorted(set(names), key=_modality_rank)
+
+
+def _modality_rank(name: str) -> tuple[int, str]:
+    base = name.split("_")[0]
+    return (MODALITIES.index(base) if base in MODALITIES else len(MODALITIES), name)
 
 
 def model_name(model: str) -> str:
@@ -118,7 +137,7 @@ def collect_runs(paths: Iterable[Path | str]) -> pd.DataFrame:
     table[numeric] = table[numeric].astype("float64")
     keys = table.assign(
         model=table["model"].map({name: i for i, name in enumerate(model_order(table["model"]))}),
-        modality=table["modality"].map({name: i for i, name in enumerate(MODALITIES)}),
+        modality=table["modality"].map({name: i for i, name in enumerate(modality_order(table["modality"]))}),
     )
     order = keys.sort_values(["model", "modality", "zoom", *varied, "settings"], kind="stable").index
     return table.loc[order].reset_index(drop=True)

@@ -67,6 +67,17 @@ def bootstrap_scores(
     }
 
 
+def bootstrap_rmse(error: ArrayLike, counts: NDArray[np.int64], index: NDArray[np.int64]) -> Array:
+    """Return the RMSE of every resample, (n_resamples,), alone and so without the cost of an NMAD."""
+    squares = np.asarray(error, dtype=np.float64) ** 2
+    sums = np.stack(
+        [np.bincount(index, weights=values, minlength=counts.shape[1]) for values in (squares, np.ones_like(squares))]
+    )
+    total, n = sums @ counts.T
+    rmse: Array = np.sqrt(total / n)
+    return rmse
+
+
 def _bootstrap_nmad(error: Array, counts: NDArray[np.int64], index: NDArray[np.int64]) -> Array:
     order = np.argsort(error, kind="stable")
     ordered = error[order]

@@ -1,8 +1,13 @@
 """The best run of each model, modality and zoom, by cross-validation or validation, never by the test set."""
 
+from collections.abc import Iterable
+from pathlib import Path
+
 import pandas as pd
 
 from hiss.errors import HissError
+from hiss.evaluation.collect import relative_folder
+from hiss.modality import FUSIONS
 
 SELECTION_COLUMNS = ["model", "modality", "zoom", "settings", "path", "criterion", "value"]
 
@@ -24,7 +29,7 @@ def select_runs(runs: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     runs
-        As `hiss.evaluation.collect.collect_runs` returns it; late fusions are left aside.
+        As `hiss.evaluation.collect.collect_runs` returns it; fusions of predictions are left aside.
 
     Returns
     -------
@@ -38,7 +43,7 @@ def select_runs(runs: pd.DataFrame) -> pd.DataFrame:
     """
     if len(runs[["target", "sample"]].drop_duplicates()) > 1:
         raise HissError("runs of several targets or samples are in one selection; select for each by itself")
-    candidates = runs[runs["modality"] != "late"]
+    candidates = runs[~runs["modality"].isin(FUSIONS)]
     chosen = [
         _best(str(model), group)
         for (model, _, _), group in candidates.groupby(["model", "modality", "zoom"], sort=False)
@@ -59,3 +64,23 @@ def _best(model: str, group: pd.DataFrame) -> dict[str, object]:
     best = known.sort_values(by, ascending=ascending, kind="stable").iloc[0]
     row = {name: best[name] for name in SELECTION_COLUMNS if name in best.index}
     return row | {"criterion": criterion, "value": best[criterion]}
+
+
+def selected_metrics(selection: pd.DataFrame, metrics: Iterable[Path | str]) -> Path:
+    """Return the metrics.json of the selected one of some runs.
+
+    Parameters
+    ----------
+    metrics
+        metrics.json of the runs of one model, modality and zoom.
+
+    Raises
+    ------
+    HissError
+        When none or several of them are selected.
+    """
+    paths = {relative_folder(path): Path(path) for path in metrics}
+    chosen = selection.loc[selection["path"].isin(list(paths)), "path"].tolist()
+    if len(chosen) != 1:
+        raise HissError(f"{len(chosen)} of these runs are selected where one should be; make selection.csv anew")
+    return paths[chosen[0]]

@@ -2,24 +2,28 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from hiss.errors import HissError
-from hiss.evaluation.collect import MODALITIES, model_order
+from hiss.evaluation.collect import BASELINE_NAMES, modality_order, model_order
 from hiss.evaluation.intervals import bootstrap_scores, interval, resample_groups
+from hiss.modality import FUSIONS, SINGLE
 from hiss.models.metrics import scores
 
-SINGLE_MODALITIES = ("photo", "spectra")
-_COSTS = ("fit_s", "predict_s", "peak_memory_mb")
-COMPARISON_COLUMNS = ["kind", "model", "modality", "zoom", "a", "b", "n", "delta_rmse", "low", "high"]
+_OF_FITS: Final = ("fit_s", "cpu_s", "gpu_s")
+_TIMES: Final = (*_OF_FITS, "predict_s", "predict_cpu_s", "predict_gpu_s", "bin_s", "read_s")
+_COSTS: Final = (*_TIMES, "device", "peak_memory_mb")
+COMPARISON_COLUMNS: Final = [
+    "kind", "model", "modality", "zoom", "a", "b", "n", "delta_rmse", "low", "high", "better_on_validation",
+]  # fmt: skip
 
 
 class Key(NamedTuple):
-    """A selected run, or late fusion."""
+    """A selected run, a fusion of predictions, or a baseline."""
 
     model: str
     modality: str
@@ -66,10 +70,11 @@ def bootstrap_tests(tests: pd.DataFrame, split: pd.DataFrame, n_resamples: int, 
 def metrics_table(
     bootstrap: Bootstrap, runs: pd.DataFrame, selection: pd.DataFrame, objects: pd.DataFrame
 ) -> pd.DataFrame:
-    """Return metrics with 95 % intervals, and the costs, of the selected runs and late fusions.
+    """Return metrics with 95 % intervals, and the costs, of the selected runs, the fusions and the baselines.
 
-    Late fusion's costs are those of its two parts together. ``validation_rmse`` stands beside, since choices are made
-    by it, and ``r2_ceiling``, what the label's own width leaves to be explained.
+    A fusion's costs are those of its two parts together, and of their folds' fits where it is stacked.
+    ``validation_rmse`` stands beside, since choices are made by it, and ``r2_ceiling``, what the label's own width
+    leaves to be explained.
     """
     costs = _costs(runs, selection)
     rows = []
@@ -81,32 +86,48 @@ def metrics_table(
         for name, value in scores(frame["truth"], frame["prediction"]).items():
             low, high = interval(bootstrap.samples[key][name])
             row |= {name: value, f"{name}_low": low, f"{name}_high": high}
-        row |= {name: costs[key][name] for name in (*_COSTS, "validation_rmse")}
+        row |= costs[key]
         row["r2_ceiling"] = r2_ceiling(objects, frame["row"])
         rows.append(row)
     return pd.DataFrame(rows)
 
 
 def with_times(runs: pd.DataFrame, times: pd.DataFrame) -> pd.DataFrame:
-    """Return the runs with ``fit_s`` and ``predict_s`` of the selected ones as timed alone.
+    """Return the runs with the times of the selected ones as they were when each ran alone.
 
-    Late fusion costs what its two parts cost together.
+    A fusion takes what its two parts take together, and a stacked one the fits of its parts' folds too, in the ratio to
+    the parts' own in which they ran. What was not timed alone, as the baselines, keeps the times of its run.
 
     Parameters
     ----------
     runs
         As `hiss.evaluation.collect.collect_runs` returns it.
     times
-        All times_<model>.csv, one below the other.
+        All times of `hiss.evaluation.timing.time_selected`, one below the other.
     """
-    columns = ["fit_s", "predict_s"]
-    alone = times.set_index("path")[columns]
-    parts = times[times["modality"].isin(SINGLE_MODALITIES)].groupby(["model", "zoom"])[columns].sum()
+    columns = [name for name in (*_TIMES, "device") if name in times]
     runs = runs.set_index("path")
-    runs.update(alone)
-    late = runs["modality"] == "late"
-    runs.loc[late, columns] = parts.loc[list(zip(runs["model"][late], runs["zoom"][late]))].to_numpy()
+    alone = times.set_index("path")
+    fused = {}
+    for path, run in runs[runs["modality"].isin(FUSIONS)].iterrows():
+        here = (alone["model"] == run["model"]) & (alone["zoom"] == run["zoom"])
+        parts = alone.loc[here & alone["modality"].isin(SINGLE), columns]
+        if len(parts) == len(SINGLE):
+            folds = run["cv_s"] / runs.loc[parts.index, "fit_s"].sum() if run["modality"] == "stacked" else 0.0
+            fused[path] = {name: _together(parts[name], 1 + folds if name in _OF_FITS else 1.0) for name in columns}
+    of_fusions = pd.DataFrame.from_dict(fused, orient="index", columns=columns)
+    found = pd.concat([alone[columns], of_fusions]) if fused else alone
+    for name in columns:
+        of_run = found[name].reindex(runs.index)
+        runs[name] = of_run.fillna(runs[name]) if name in runs else of_run
     return runs.reset_index()
+
+
+def _together(parts: pd.Series, factor: float) -> float | str:
+    """Return the sum of two parts' times, or the names of what they ran on."""
+    if pd.api.types.is_numeric_dtype(parts):
+        return float(parts.sum(min_count=len(SINGLE)) * factor)
+    return " and ".join(sorted(set(parts.dropna())))
 
 
 def r2_ceiling(objects: pd.DataFrame, rows: pd.Series) -> float:
@@ -121,36 +142,44 @@ def r2_ceiling(objects: pd.DataFrame, rows: pd.Series) -> float:
     return float(1 - (sigma[usable] ** 2).mean() / variance) if variance > 0 else float("nan")
 
 
-def _costs(runs: pd.DataFrame, selection: pd.DataFrame) -> dict[Key, dict[str, object]]:
-    """Settings, costs and validation RMSE of each selected run and late fusion."""
-    chosen = runs[runs["path"].isin(selection["path"]) | (runs["modality"] == "late")]
+def _costs(runs: pd.DataFrame, selection: pd.DataFrame) -> dict[Key, dict[str, Any]]:
+    """Settings, costs and validation RMSE of each selected run and fusion."""
+    chosen = runs[runs["path"].isin(selection["path"]) | runs["modality"].isin(FUSIONS)]
+    wanted = ["settings", *(name for name in _COSTS if name in runs), "validation_rmse"]
     return {
-        Key(run["model"], run["modality"], int(run["zoom"])): {
-            name: run[name] for name in ("settings", *_COSTS, "validation_rmse")
-        }
+        Key(run["model"], run["modality"], int(run["zoom"])): {name: run[name] for name in wanted}
         for run in chosen.to_dict("records")
     }
 
 
 def _in_order(keys: dict[Key, pd.DataFrame]) -> list[Key]:
-    models = model_order(key.model for key in keys)
-    return sorted(keys, key=lambda key: (models.index(key.model), MODALITIES.index(key.modality), key.zoom))
+    models, modalities = model_order(key.model for key in keys), modality_order(key.modality for key in keys)
+    return sorted(keys, key=lambda key: (models.index(key.model), modalities.index(key.modality), key.zoom))
 
 
 def better_single(metrics: pd.DataFrame, model: str, zoom: int) -> str | None:
     """Return the single modality with the lower validation RMSE: the choice does not see the test set."""
-    part = metrics[
-        (metrics["model"] == model) & (metrics["zoom"] == zoom) & metrics["modality"].isin(SINGLE_MODALITIES)
-    ]
+    part = metrics[(metrics["model"] == model) & (metrics["zoom"] == zoom) & metrics["modality"].isin(SINGLE)]
     return None if part.empty else str(part.sort_values("validation_rmse").iloc[0]["modality"])
 
 
 def comparisons_table(bootstrap: Bootstrap, metrics: pd.DataFrame) -> pd.DataFrame:
     """Return paired differences of test RMSE, a less b, with 95 % intervals; below zero, a is better.
 
-    ``kind`` tells what a and b are: ``modalities`` of one model and zoom, ``models`` on one modality and zoom, or
-    ``zooms`` (a one step coarser than b) of one model and modality.
+    Both sides are of the same objects, resampled together, group by group.
+
+    Returns
+    -------
+    DataFrame
+        `COMPARISON_COLUMNS`. ``kind`` tells what a and b are: ``modalities`` of one model and zoom, ``models`` on one
+        modality and zoom, ``zooms`` (a coarser than b by one step of the study) of one model and modality, or
+        ``baselines`` (a the model, b a baseline). ``better_on_validation`` is the side with the lower validation
+        RMSE, which is the one to choose.
     """
+    validation = {
+        Key(row["model"], row["modality"], int(row["zoom"])): float(row["validation_rmse"])
+        for row in metrics.to_dict("records")
+    }
     rows = []
     for kind, first, second, a, b in _pairs(bootstrap, metrics):
         one, two = bootstrap.samples[first]["rmse"], bootstrap.samples[second]["rmse"]
@@ -167,6 +196,7 @@ def comparisons_table(bootstrap: Bootstrap, metrics: pd.DataFrame) -> pd.DataFra
                 "delta_rmse": _rmse(bootstrap.frames[first]) - _rmse(bootstrap.frames[second]),
                 "low": low,
                 "high": high,
+                "better_on_validation": a if validation[first] <= validation[second] else b,
             }
         )
     return pd.DataFrame(rows, columns=COMPARISON_COLUMNS)
@@ -176,22 +206,35 @@ def _rmse(frame: pd.DataFrame) -> float:
     return scores(frame["truth"], frame["prediction"])["rmse"]
 
 
-def _pairs(bootstrap: Bootstrap, metrics: pd.DataFrame) -> Iterator[tuple[str, Key, Key, str, str]]:
-    have = bootstrap.frames
-    ordered = _in_order(have)
-    for model, zoom in dict.fromkeys((key.model, key.zoom) for key in ordered):
-        better = better_single(metrics, model, zoom)
-        wanted = [("early", "photo"), ("early", "spectra"), ("early", "late"), ("late", better)]
-        for a, b in wanted:
-            first, second = Key(model, a, zoom), Key(model, str(b), zoom)
-            if first in have and second in have:
-                yield "modalities", first, second, a, str(b)
-    models = model_order(key.model for key in ordered)
-    for key in ordered:
+_Pair = tuple[str, Key, Key, str, str]
+
+
+def _pairs(bootstrap: Bootstrap, metrics: pd.DataFrame) -> Iterator[_Pair]:
+    """Yield the kind of each comparison, its two sides, and what they are called."""
+    ordered = _in_order(bootstrap.frames)
+    trained = [key for key in ordered if key.model not in BASELINE_NAMES]
+    yield from _modality_pairs(trained, metrics)
+    models = model_order(key.model for key in trained)
+    for key in trained:
         for name in models[: models.index(key.model)]:
             other = key._replace(model=name)
-            if other in have:
+            if other in trained:
                 yield "models", key, other, key.model, name
-        finer = key._replace(zoom=key.zoom - 1)
-        if finer in have:
-            yield "zooms", key, finer, f"zoom {key.zoom}", f"zoom {finer.zoom}"
+        finer = [other for other in trained if other[:2] == key[:2] and other.zoom < key.zoom]
+        if finer:
+            yield "zooms", key, finer[-1], f"zoom {key.zoom}", f"zoom {finer[-1].zoom}"
+        for baseline in ordered[len(trained) :]:
+            yield "baselines", key, baseline, key.model, baseline.model
+
+
+def _modality_pairs(trained: list[Key], metrics: pd.DataFrame) -> Iterator[_Pair]:
+    """Each fusion against the better of the single modalities, and against the fusions that are simpler."""
+    for model, zoom in dict.fromkeys((key.model, key.zoom) for key in trained):
+        better = better_single(metrics, model, zoom)
+        wanted = [("early", "photo"), ("early", "spectra"), ("early", "late"), ("late", better)]
+        wanted += [("attention", better), ("attention", "early")]
+        wanted += [("stacked", better), ("stacked", "late"), ("stacked", "early")]
+        for a, b in wanted:
+            first, second = Key(model, a, zoom), Key(model, str(b), zoom)
+            if first in trained and second in trained:
+                yield "modalities", first, second, a, str(b)

@@ -1,23 +1,54 @@
 """What a selected setting costs when it runs alone: the times the report gives."""
 
-from collections.abc import Iterable
+import os
+import platform
+import time
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from pathlib import Path
+from statistics import median
+from typing import Any, Final, NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from hiss.errors import HissError
 from hiss.evaluation.collect import relative_folder
-from hiss.files import read_json, read_table
-from hiss.models.base import build
+from hiss.files import read_json
+from hiss.models.base import Data, Model, build
+from hiss.models.features import SIDES, open_part
 from hiss.models.run import model_type
-from hiss.models.train import load_part
-from hiss.script import Stopwatch
+from hiss.models.train import open_parts
+from hiss.script import Stopwatch, peak_memory_mb
+
+TIME_COLUMNS: Final = [
+    "model", "modality", "zoom", "settings", "path", "threads", "device", "n_train", "n_predict", "load_s", "bin_s",
+    "fit_s", "cpu_s", "gpu_s", "fits", "predict_s", "predict_cpu_s", "predict_gpu_s", "read_s", "peak_memory_mb",
+]  # fmt: skip
+
+_ENOUGH_S: Final = 2.0  # of one kind of work, beyond which it is not repeated
+_MOST_REPEATS: Final = 25
+_BLOCK: Final = 2**22  # features read at once
+_PROFILED_EPOCHS: Final = 3
+
+
+class Cost(NamedTuple):
+    """Medians over the repeats of one piece of work."""
+
+    wall_s: float
+    cpu_s: float
+    """Of all threads of this process."""
+    repeats: int
 
 
 def time_selected(
-    selection: pd.DataFrame, metrics: Iterable[Path | str], arrays: Path | str, split: Path | str, threads: int
+    selection: pd.DataFrame,
+    metrics: Iterable[Path | str],
+    features: Path | str,
+    threads: int,
+    bins: Sequence[Path | str] = (),
+    weights: Path | str | None = None,
 ) -> pd.DataFrame:
-    """Fit the selected one of some runs again, and time it.
+    """Fit the selected one of some runs again, and time it; what is short is repeated until its median is sound.
 
     Parameters
     ----------
@@ -25,34 +56,142 @@ def time_selected(
         As `hiss.evaluation.selection.select_runs` returns it.
     metrics
         metrics.json of the runs of one model, modality and zoom.
-    arrays
-        The sample's arrays at that zoom.
-    split
-        The split's table.
+    features
+        Their prepared features; no test object is among them.
     threads
         Threads given to the fit; nothing else should run beside it.
+    bins
+        LightGBM's bins of the training and of the validation features.
+    weights
+        File of ImageNet weights in place of what the settings name.
 
     Returns
     -------
     DataFrame
-        One row: ``model, modality, zoom, settings, path, threads, n_train, n_predict, fit_s, predict_s``; reading is
-        not in the times.
+        One row: the run, ``threads, device, n_train, n_predict``; ``load_s``, reading of the training and the
+        validation features; ``bin_s``, LightGBM's binning, done once for all settings; ``fit_s``, ``predict_s`` (the
+        validation objects) by the clock, with the processor's ``cpu_s``, ``predict_cpu_s`` over all threads and the
+        GPU's ``gpu_s``, ``predict_gpu_s`` in kernels; ``fits``, over how many fits the median is; ``read_s``, reading
+        of the validation features; ``peak_memory_mb`` above start-up. What was read is dropped from memory before, as
+        far as the system does it.
+
+    Raises
+    ------
+    HissError
+        When not exactly one of the runs is selected.
     """
+    start_up = peak_memory_mb()
+    record, run = _selected(selection, metrics)
+    settings = run["settings"] | ({} if weights is None else {"weights": str(weights)})
+
+    def new(**other: Any) -> Model:
+        return build(model_type(run["model"]), settings | other, run["modality"], int(run["seed"]), threads)
+
+    load, read = _reading(features, SIDES), _reading(features, ("validation",))
+    train, validation = (part.data for part in open_parts(features, bins))
+    fitted = new()
+    fit = measure(lambda: fitted.fit(train, validation))
+    predict = measure(lambda: fitted.predict(validation))
+    peak = peak_memory_mb() - start_up
+    on = _on_device(fitted, new, train, validation)
+    row = {name: record[name] for name in ("model", "modality", "zoom", "settings", "path")}
+    row |= {"threads": threads, "device": on.device, "n_train": len(train), "n_predict": len(validation)}
+    row |= {"load_s": load.wall_s, "bin_s": _binning(train, validation, settings["max_bin"], threads) if bins else 0.0}
+    row |= {"fit_s": fit.wall_s, "cpu_s": fit.cpu_s, "gpu_s": on.fit_s, "fits": fit.repeats}
+    row |= {"predict_s": predict.wall_s, "predict_cpu_s": predict.cpu_s, "predict_gpu_s": on.predict_s}
+    return pd.DataFrame([row | {"read_s": read.wall_s, "peak_memory_mb": peak}])[TIME_COLUMNS]
+
+
+def measure(work: Callable[[], object], before: Callable[[], None] | None = None) -> Cost:
+    """Return what a piece of work costs; short work is repeated, and its median is taken.
+
+    Parameters
+    ----------
+    before
+        Done before each repeat, outside the times.
+    """
+    wall: list[float] = []
+    cpu: list[float] = []
+    while not wall or (sum(wall) < _ENOUGH_S and len(wall) < _MOST_REPEATS):
+        if before is not None:
+            before()
+        start = time.process_time()
+        with Stopwatch() as clock:
+            work()
+        wall.append(clock.seconds)
+        cpu.append(time.process_time() - start)
+    return Cost(median(wall), median(cpu), len(wall))
+
+
+def _selected(selection: pd.DataFrame, metrics: Iterable[Path | str]) -> tuple[dict[Hashable, Any], dict[str, Any]]:
+    """Return the row of the selection that is one of some runs, and that run."""
     chosen = {relative_folder(path): path for path in metrics}
     match = selection[selection["path"].isin(list(chosen))]
     if len(match) != 1:
         raise HissError(f"{len(match)} of these runs are selected where one should be; make selection.csv anew")
     record = match.to_dict("records")[0]
-    run = read_json(chosen[record["path"]])["run"]
-    kind, table = model_type(run["model"]), read_table(split)
-    train, validation = (
-        load_part(arrays, table, side, run["modality"], kind.wants_sky) for side in ("train", "validation")
-    )
-    fitted = build(kind, run["settings"], run["modality"], run["seed"], threads)
-    with Stopwatch() as fit:
-        fitted.fit(train.data, validation.data)
-    with Stopwatch() as predict:
-        fitted.predict(validation.data)
-    row = {name: record[name] for name in ("model", "modality", "zoom", "settings", "path")}
-    row |= {"threads": threads, "n_train": len(train.data), "n_predict": len(validation.data)}
-    return pd.DataFrame([row | {"fit_s": fit.seconds, "predict_s": predict.seconds}])
+    run: dict[str, Any] = read_json(chosen[record["path"]])["run"]
+    return record, run
+
+
+def _reading(features: Path | str, sides: Iterable[str]) -> Cost:
+    """Return what it costs to read the features of some sides of the split, from the disk where the system lets us."""
+
+    def read() -> None:
+        for side in sides:
+            data = open_part(features, side).data
+            step = max(1, _BLOCK // max(1, data.features.shape[1]))
+            for start in range(0, len(data), step):
+                np.array(data.features[start : start + step])
+
+    return measure(read, before=lambda: _forget(features))
+
+
+def _forget(path: Path | str) -> None:
+    """Ask the system to drop its copy of a file in memory, so that it is read from the disk; macOS cannot."""
+    if not hasattr(os, "posix_fadvise"):
+        return
+    file = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(file)  # what is not on the disk yet would stay
+        os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)
+    finally:
+        os.close(file)
+
+
+def _binning(train: Data, validation: Data, max_bin: int, threads: int) -> float:
+    """Return the seconds of LightGBM's binning of prepared features, which is done once for all their runs."""
+    from hiss.models.bins import make_bins
+
+    return measure(lambda: make_bins(train, validation, max_bin, threads)).wall_s
+
+
+class _OnDevice(NamedTuple):
+    """What a model ran on, and the seconds of its kernels where that is a GPU."""
+
+    device: str
+    fit_s: float = 0.0
+    predict_s: float = 0.0
+
+
+def _on_device(fitted: Model, new: Callable[..., Model], train: Data, validation: Data) -> _OnDevice:
+    if fitted.name != "vggnet12":  # the others have no code for a GPU
+        return _OnDevice(_processor())
+    from hiss.evaluation.gpu import gpu_name, kernel_seconds
+
+    name = gpu_name()
+    if name is None:
+        return _OnDevice(_processor())
+    epochs = min(_PROFILED_EPOCHS, len(fitted.curve))
+    short = new(epochs=epochs)
+    # Every epoch runs the same kernels; to record those of all of them would take more memory than the fit.
+    fit_s = kernel_seconds(lambda: short.fit(train, validation)) * len(fitted.curve) / epochs
+    return _OnDevice(name, fit_s, kernel_seconds(lambda: fitted.predict(validation)))
+
+
+def _processor() -> str:
+    """Return the processor's name."""
+    told = Path("/proc/cpuinfo")
+    lines = told.read_text().splitlines() if told.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()

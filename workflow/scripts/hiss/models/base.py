@@ -3,9 +3,9 @@
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar, Final, Self, TypeVar
+from typing import Any, ClassVar, Self, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -13,34 +13,45 @@ from numpy.typing import ArrayLike, NDArray
 
 from hiss.bands import BANDS
 from hiss.errors import HissError
+from hiss.modality import Modality
+from hiss.models.checkpoint import Checkpoint
 
 Floats = NDArray[np.float32]
-
-MODALITIES: Final = ("photo", "spectra", "early")
-"""What a model looks at: the cutouts, the spectrum, or both in one (early fusion)."""
 
 _BLOCK = 2**24  # values looked at at once when a matrix is searched for NaN
 
 
 @dataclass(frozen=True)
 class Data:
-    """Objects as a model sees them: one matrix, of which the cutouts and the spectra are views.
+    """Objects as a model sees them: one matrix, of which the cutouts, the spectra and what else there is are views.
 
-    So early fusion costs the memory of its features once, not twice.
+    So early fusion costs the memory of its features once, not twice. The matrix may be a memory map of a file.
     """
 
     features: Floats
-    """(n, 5 side^2 + n_samples): the cutout of each object, flattened in order band, row, column, then its
-    spectrum [1e-17 erg s-1 cm-2 Angstrom-1]."""
+    """(n, 5 side^2 + n_samples + n_extras): the cutout of each object, flattened in order band, row, column, its
+    spectrum [1e-17 erg s-1 cm-2 Angstrom-1], then what else it is known by: the redshift, or the emission lines."""
 
     side: int
-    """Side of a cutout [pixel]; 0 for spectra alone."""
+    """Side of a cutout [pixel]; 0 where there is none."""
 
     target: NDArray[np.float64]
     """(n,) what is predicted (AVG, log10 of the SFR in M_sun/yr); NaN where it is not known."""
 
     sky_sigma: Floats | None = None
-    """(n, 5) sigma of each cutout's darkest pixel, its sky noise; NaN where unknown, None where no model asks."""
+    """(n, 5) sigma of each cutout's darkest pixel, its sky noise; NaN where unknown, None where there is no cutout."""
+
+    n_extras: int = 0
+    """Columns after the spectrum."""
+
+    label_sigma: NDArray[np.float64] | None = None
+    """(n,) (P84 - P16) / 2 of the label [dex]; NaN where unknown, None where no object's is given."""
+
+    bins: Path | None = None
+    """LightGBM's bins of these very features, where they have been made; they are made of finite features alone."""
+
+    bin_rows: NDArray[np.int64] | None = None
+    """(n,) rows of the bins that these objects are, increasing; None: all of them."""
 
     @classmethod
     def from_arrays(
@@ -49,17 +60,18 @@ class Data:
         spectra: Floats | None = None,
         target: ArrayLike | None = None,
         image_sigma: Floats | None = None,
+        extras: Floats | None = None,
     ) -> Self:
-        """Join arrays (n, 5, side, side) and (n, n_samples), either of which may be None.
+        """Join arrays (n, 5, side, side), (n, n_samples) and (n, n_extras), any of which may be None.
 
         Parameters
         ----------
         image_sigma
             Sigma of each pixel, of the images' shape, from which the sky noise is taken.
         """
-        parts = [part.reshape(len(part), -1) for part in (images, spectra) if part is not None]
+        parts = [part.reshape(len(part), -1) for part in (images, spectra, extras) if part is not None]
         if not parts:
-            raise HissError("a model needs images or spectra, and got neither")
+            raise HissError("a model needs images, spectra or other features, and got none of them")
         features = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
         n = len(features)
         return cls(
@@ -67,6 +79,7 @@ class Data:
             side=0 if images is None else images.shape[-1],
             target=np.full(n, np.nan) if target is None else np.asarray(target, dtype=np.float64),
             sky_sigma=None if image_sigma is None else sky_sigma_of(image_sigma),
+            n_extras=0 if extras is None else extras.shape[1],
         )
 
     def __len__(self) -> int:
@@ -74,20 +87,22 @@ class Data:
 
     @property
     def n_pixels(self) -> int:
-        """Columns of the features that are pixels of the cutout; the rest are the spectrum."""
+        """Columns of the features that are pixels of the cutout."""
         return len(BANDS) * self.side**2
 
     @property
     def n_samples(self) -> int:
-        """Samples of the spectrum; 0 for images alone."""
-        return self.features.shape[1] - self.n_pixels
+        """Samples of the spectrum; 0 where there is none."""
+        return self.features.shape[1] - self.n_pixels - self.n_extras
 
     @property
-    def modality(self) -> str:
-        """``photo``, ``spectra`` or ``early``, by what is there."""
+    def content(self) -> str:
+        """``photo``, ``spectra``, ``early``, ``lines`` or ``none``, by what is there."""
         if self.side and self.n_samples:
             return "early"
-        return "photo" if self.side else "spectra"
+        if self.side or self.n_samples:
+            return "photo" if self.side else "spectra"
+        return "lines" if self.n_extras else "none"
 
     @property
     def images(self) -> Floats:
@@ -97,13 +112,22 @@ class Data:
     @property
     def spectra(self) -> Floats:
         """(n, n_samples) view of the spectra."""
-        return self.features[:, self.n_pixels :]
+        return self.features[:, self.n_pixels : self.n_pixels + self.n_samples]
+
+    @property
+    def extras(self) -> Floats:
+        """(n, n_extras) view of what comes after the spectra."""
+        return self.features[:, self.n_pixels + self.n_samples :]
 
     def take(self, rows: ArrayLike) -> "Data":
-        """Return the objects at those positions, copied."""
-        rows = np.asarray(rows)
+        """Return the objects at those positions, copied; they keep their bins where the positions increase."""
+        rows = np.asarray(rows, dtype=np.int64)
         sky = None if self.sky_sigma is None else self.sky_sigma[rows]
-        return Data(self.features[rows], self.side, self.target[rows], sky)
+        label = None if self.label_sigma is None else self.label_sigma[rows]
+        taken = Data(self.features[rows], self.side, self.target[rows], sky, self.n_extras, label)
+        if self.bins is None or (np.diff(rows) <= 0).any():
+            return taken
+        return replace(taken, bins=self.bins, bin_rows=rows if self.bin_rows is None else self.bin_rows[rows])
 
 
 def sky_sigma_of(image_sigma: Floats) -> Floats:
@@ -115,10 +139,11 @@ def sky_sigma_of(image_sigma: Floats) -> Floats:
     return least
 
 
-def feature_names(side: int, n_samples: int) -> list[str]:
-    """Return a name for each column of the features: ``r_3_17`` (band, row, column), ``wl_204`` (sample)."""
+def feature_names(side: int, n_samples: int, n_extras: int = 0) -> list[str]:
+    """Return a name for each column of the features: ``r_3_17`` (band, row, column), ``wl_204``, ``extra_0``."""
     pixels = [f"{band}_{y}_{x}" for band in BANDS for y in range(side) for x in range(side)]
-    return pixels + [f"wl_{sample}" for sample in range(n_samples)]
+    rest = [f"wl_{sample}" for sample in range(n_samples)] + [f"extra_{column}" for column in range(n_extras)]
+    return pixels + rest
 
 
 class Model(ABC):
@@ -133,8 +158,8 @@ class Model(ABC):
     files: ClassVar[tuple[str, ...]]
     """What ``save`` writes."""
 
-    wants_sky: ClassVar[bool] = False
-    """Whether it is fitted with `Data.sky_sigma`."""
+    takes_nan: ClassVar[bool] = False
+    """Whether a feature may be NaN, as an emission line out of the spectrum's range is."""
 
     curve: pd.DataFrame = pd.DataFrame()
     """``iteration, train_rmse, validation_rmse`` of the last fit, from 1; empty where there are no iterations."""
@@ -144,6 +169,9 @@ class Model(ABC):
 
     n_features: int | None = None
     """Columns of the features it was fitted on; None before."""
+
+    checkpoint: Checkpoint | None = None
+    """Where a long fit leaves what it has, so that a killed job goes on from there; None: nowhere."""
 
     def __init__(self, modality: str, seed: int, threads: int) -> None:
         self.modality = modality
@@ -185,10 +213,15 @@ class Model(ABC):
             )
         return self._predict(data) if len(data) else np.zeros(0)
 
+    def predict_training(self, train: Data) -> NDArray[np.float64]:
+        """Return (n,) predictions of the objects that ``fit`` was given last."""
+        return self.predict(train)
+
     def out_of_fold(self, train: Data, fold: ArrayLike) -> NDArray[np.float64] | None:
         """Return (n,) predictions of each training object by a model that did not see its fold.
 
-        None for a model that is not cross-validated. Called after ``fit`` on the same objects.
+        None for a model that is not cross-validated. Called after ``fit`` on the same objects, or with the
+        `best_iteration` of such a fit set.
         """
         return None
 
@@ -208,9 +241,9 @@ class Model(ABC):
     def _predict(self, data: Data) -> NDArray[np.float64]: ...
 
     def _check(self, data: Data, what: str) -> None:
-        if data.modality != self.modality:
-            raise HissError(f"{self.name}: made for {self.modality} but given {data.modality} data")
-        bad = count_not_finite(data.features)
+        if data.content != Modality.parse(self.modality).content:
+            raise HissError(f"{self.name}: made for {self.modality} but given {data.content} data")
+        bad = 0 if self.takes_nan or data.bins is not None else count_not_finite(data.features)
         if bad:
             raise HissError(
                 f"{self.name}: {bad} of {len(data)} of {what} have NaN or infinite features; "
@@ -229,8 +262,7 @@ def build(kind: type[AnyModel], settings: Mapping[str, Any], modality: str, seed
     HissError
         For an unknown modality, or a setting the model does not have.
     """
-    if modality not in MODALITIES:
-        raise HissError(f"modality {modality!r} is not one of {', '.join(MODALITIES)}")
+    Modality.parse(modality)
     known = set(inspect.signature(kind).parameters) - {"modality", "seed", "threads"}
     unknown = sorted(set(settings) - known)
     if unknown:

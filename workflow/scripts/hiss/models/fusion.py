@@ -1,17 +1,53 @@
-"""Late fusion: two models' predictions of the same objects, joined."""
+"""Fusion of predictions: two models' predictions of the same objects, joined; late fusion is their mean."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pandas as pd
 
 from hiss.errors import HissError
 from hiss.files import read_json, read_table, write_json, write_table
+from hiss.modality import SINGLE
 from hiss.models.metrics import LABEL_UNIT, scores
 from hiss.provenance import provenance
 
-PREDICTION_COLUMNS = ["target_id", "row", "truth", "prediction"]
+PREDICTION_COLUMNS: Final = ["target_id", "row", "truth", "prediction"]
+PREDICTION_UNITS: Final = {"truth": LABEL_UNIT, "prediction": LABEL_UNIT}
+
+
+def same_objects(photo: pd.DataFrame, spectra: pd.DataFrame) -> pd.DataFrame:
+    """Return the spectra predictions in the order of the photo predictions, after a look that they may be joined.
+
+    Parameters
+    ----------
+    photo, spectra
+        Tables with ``target_id, row, truth, prediction``, in any order; both or neither with ``fold``.
+
+    Returns
+    -------
+    DataFrame
+        ``spectra``, its rows in the order of ``photo``.
+
+    Raises
+    ------
+    HissError
+        When the two are not of the same objects with the same truths and in the same folds.
+    """
+    for table in (photo, spectra):
+        if table["target_id"].duplicated().any():
+            raise HissError("fusion: an object is predicted twice; delete the run's folder and rerun it")
+    if set(photo["target_id"]) != set(spectra["target_id"]):
+        apart = set(photo["target_id"]) ^ set(spectra["target_id"])
+        raise HissError(
+            f"fusion: {len(apart)} objects (target_id {min(apart)} for one) have a photo or a spectra "
+            "prediction but not both; rerun both runs on the same split"
+        )
+    other = spectra.set_index("target_id").loc[photo["target_id"]].reset_index()
+    for name, what in (("truth", "labels"), ("fold", "folds")):
+        if name in photo and (name not in other or (other[name].to_numpy() != photo[name].to_numpy()).any()):
+            raise HissError(f"fusion: the two runs have different {what}; rerun both on the same split")
+    return other
 
 
 def late_fusion(photo: pd.DataFrame, spectra: pd.DataFrame) -> pd.DataFrame:
@@ -25,44 +61,47 @@ def late_fusion(photo: pd.DataFrame, spectra: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        The same columns, in the order of ``photo``.
+        The same columns, and ``fold`` where there is one, in the order of ``photo``.
 
     Raises
     ------
     HissError
         When the two are not of the same objects with the same truths.
     """
-    for table in (photo, spectra):
-        if table["target_id"].duplicated().any():
-            raise HissError("late fusion: an object is predicted twice; delete the run's folder and rerun it")
-    if set(photo["target_id"]) != set(spectra["target_id"]):
-        apart = set(photo["target_id"]) ^ set(spectra["target_id"])
-        raise HissError(
-            f"late fusion: {len(apart)} objects (target_id {min(apart)} for one) have a photo or a spectra "
-            "prediction but not both; rerun both runs on the same split"
-        )
-    other = spectra.set_index("target_id").loc[photo["target_id"]]
-    if (other["truth"].to_numpy() != photo["truth"].to_numpy()).any():
-        raise HissError("late fusion: the two runs have different labels; rerun both on the same split")
+    other = same_objects(photo, spectra)
     mean = (photo["prediction"].to_numpy() + other["prediction"].to_numpy()) / 2
-    return photo.assign(prediction=mean)[PREDICTION_COLUMNS].reset_index(drop=True)
+    return with_prediction(photo, mean)
 
 
-def fused_metrics(photo: dict[str, Any], spectra: dict[str, Any], fused: pd.DataFrame) -> dict[str, Any]:
-    """Return the metrics.json of a late fusion: its own scores, and the cost of its two runs together.
+def with_prediction(photo: pd.DataFrame, prediction: Any) -> pd.DataFrame:
+    """Return a table of predictions with others (n,) in their place."""
+    columns = [*PREDICTION_COLUMNS, *(["fold"] if "fold" in photo else [])]
+    return photo.assign(prediction=prediction)[columns].reset_index(drop=True)
+
+
+def fused_metrics(
+    photo: dict[str, Any],
+    spectra: dict[str, Any],
+    fused: pd.DataFrame,
+    modality: str = "late",
+    name: str = "mean",
+) -> dict[str, Any]:
+    """Return the metrics.json of a fusion: its own scores, and the cost of its two runs together.
 
     Parameters
     ----------
     photo, spectra
         metrics.json of the two runs.
     fused
-        As `late_fusion` returns it for the validation objects.
+        The fusion's predictions of the validation objects.
+    modality, name
+        Which fusion it is, and the name of its folder.
     """
     parts = {"photo": photo, "spectra": spectra}
     same = ("target", "sample", "model", "zoom", "seed")
-    settings = {name: part["run"]["name"] for name, part in parts.items()}
+    settings = {modality: part["run"]["name"] for modality, part in parts.items()}
     return {
-        "run": {key: photo["run"][key] for key in same} | {"modality": "late", "name": "mean", "settings": settings},
+        "run": {key: photo["run"][key] for key in same} | {"modality": modality, "name": name, "settings": settings},
         "n_train": photo["n_train"],
         "n_validation": len(fused),
         "n_features": sum(part["n_features"] for part in parts.values()),
@@ -98,16 +137,32 @@ def fuse_selected(
     dict
         What metrics.json holds.
     """
-    chosen = read_table(selection)
-    folders = {modality: selected_folder(chosen, metrics, model, modality, zoom) for modality in ("photo", "spectra")}
+    folders = selected_parts(selection, metrics, model, zoom)
     predictions = {modality: path / "validation.parquet" for modality, path in folders.items()}
-    fused = late_fusion(read_table(predictions["photo"]), read_table(predictions["spectra"]))
-    metrics_of = {modality: read_json(path / "metrics.json") for modality, path in folders.items()}
-    values = fused_metrics(metrics_of["photo"], metrics_of["spectra"], fused)
-    values["provenance"] = provenance(predictions, values["run"], code)
-    write_table(Path(folder) / "validation.parquet", fused, {"truth": LABEL_UNIT, "prediction": LABEL_UNIT})
-    write_json(Path(folder) / "metrics.json", values)
+    fused = late_fusion(*(read_table(path) for path in predictions.values()))
+    parts = {name: read_json(path / "metrics.json") for name, path in folders.items()}
+    values = fused_metrics(parts["photo"], parts["spectra"], fused)
+    write_fusion(folder, fused, values, predictions, code)
     return values
+
+
+def write_fusion(
+    folder: Path | str,
+    fused: pd.DataFrame,
+    metrics: dict[str, Any],
+    inputs: Mapping[str, Path | str],
+    code: Iterable[Path | str],
+) -> None:
+    """Write validation.parquet and, last, metrics.json with its provenance."""
+    metrics["provenance"] = provenance(inputs, metrics["run"], code)
+    write_table(Path(folder) / "validation.parquet", fused, PREDICTION_UNITS)
+    write_json(Path(folder) / "metrics.json", metrics)
+
+
+def selected_parts(selection: Path | str, metrics: Iterable[Path | str], model: str, zoom: int) -> dict[str, Path]:
+    """Return the folders of a model's selected photo and spectra runs at a zoom, in this order."""
+    chosen, paths = read_table(selection), list(metrics)
+    return {modality: selected_folder(chosen, paths, model, modality, zoom) for modality in SINGLE}
 
 
 def selected_folder(
@@ -123,7 +178,7 @@ def selected_folder(
     match = (selection["model"] == model) & (selection["modality"] == modality) & (selection["zoom"] == zoom)
     if match.sum() != 1:
         raise HissError(
-            f"late fusion: {match.sum()} selected runs of {model}, {modality}, zoom {zoom} where one is needed; "
+            f"fusion: {match.sum()} selected runs of {model}, {modality}, zoom {zoom} where one is needed; "
             "make selection.csv anew"
         )
     wanted = str(selection.loc[match, "path"].item())
@@ -131,6 +186,4 @@ def selected_folder(
         folder = Path(path).parent
         if folder.as_posix().endswith(wanted):
             return folder
-    raise HissError(
-        f"late fusion: the selected run {wanted} is not among the runs of the grid; make selection.csv anew"
-    )
+    raise HissError(f"fusion: the selected run {wanted} is not among the runs of the grid; make selection.csv anew")

@@ -12,13 +12,15 @@ from numpy.typing import ArrayLike, NDArray
 
 from hiss.errors import HissError
 from hiss.files import atomic
-from hiss.models.base import Data, Model, feature_names, fold_parts
+from hiss.models.base import Data, Floats, Model, fold_parts
+from hiss.models.bins import binning, open_bins
+from hiss.models.weights import label_weights
 from hiss.progress import say
 
 _LINE_EVERY = 10.0  # seconds between lines in the log
-_PREDICT_ROWS = 4096
-_LEAST_BIN_ROWS = 2000
+_PREDICT_BYTES = 2**24  # of features that are mapped and predicted at once
 _LEAST_POOL_MB = 64.0
+_MODALITY = "hiss_modality="  # begins the line we add to LightGBM's text, which it does not read
 
 
 class LightGBM(Model):
@@ -37,13 +39,19 @@ class LightGBM(Model):
     max_bin
         Most bins of a feature.
     rounds, early_stopping_rounds
-        Most trees, and how many without a better validation RMSE end the fit.
+        Most trees, and how many without a better validation loss end the fit.
+    label_weights
+        Whether objects weigh by the certainty of their label; the validation objects, and the curve, never do.
     cross_validate
         Whether each training object is also predicted by a model that did not see its fold, at a fit's cost a fold.
+    quantile
+        Quantile of the label that is predicted, by the pinball loss in place of the RMSE; None for the mean.
     """
 
     name = "lightgbm"
     files = ("model.txt",)
+
+    _binned: lgb.Dataset | None = None
 
     def __init__(
         self,
@@ -53,10 +61,12 @@ class LightGBM(Model):
         num_leaves: int = 31,
         min_data_in_leaf: int = 20,
         feature_fraction: float = 0.2,
-        max_bin: int = 255,
+        max_bin: int = 63,
         rounds: int = 2000,
         early_stopping_rounds: int = 10,
+        label_weights: bool = False,
         cross_validate: bool = False,
+        quantile: float | None = None,
         seed: int = 1,
         threads: int = 1,
     ) -> None:
@@ -69,99 +79,104 @@ class LightGBM(Model):
         self.max_bin = max_bin
         self.rounds = rounds
         self.early_stopping_rounds = early_stopping_rounds
+        self.label_weights = label_weights
         self.cross_validate = cross_validate
+        self.quantile = quantile
 
     def _parameters(self, train: Data) -> dict[str, Any]:
-        """Return LightGBM's parameters, with its two large buffers kept well below the features themselves.
+        """Return LightGBM's parameters; histograms are kept for as many leaves as hold half the features' memory.
 
-        Left alone it copies the features to float64 to choose bins, and keeps a histogram of every leaf: several
-        times the features at 25,000 of them. Neither limit costs time.
+        Left alone it keeps those of every leaf, several times the features at 25,000 of them; the limit costs no time.
         """
-        return {
-            "bin_construct_sample_cnt": max(_LEAST_BIN_ROWS, len(train) // 4),
-            "histogram_pool_size": max(_LEAST_POOL_MB, train.features.nbytes / 2e6),
-            "objective": "regression",
-            "metric": "rmse",
-            "learning_rate": self.learning_rate,
-            "max_depth": self.max_depth,
-            "num_leaves": min(self.num_leaves, 2**self.max_depth),
-            "min_data_in_leaf": self.min_data_in_leaf,
-            "feature_fraction": self.feature_fraction,
-            "max_bin": self.max_bin,
-            "seed": self.seed,
-            "deterministic": True,
-            "force_col_wise": True,
-            "enable_bundle": False,  # pixels and samples are dense: there is nothing to bundle, and looking costs
-            "num_threads": self.threads,
-            "verbosity": -1,
-        }
-
-    def _fit(self, train: Data, validation: Data) -> None:
-        parameters = self._parameters(train)
-        names = feature_names(train.side, train.n_samples)
-        self._binned = lgb.Dataset(train.features, label=train.target, feature_name=names, params=parameters)
-        held = self._binned.create_valid(validation.features, label=validation.target)
-        history: dict[str, dict[str, list[float]]] = {}
-        self._booster = lgb.train(
-            parameters,
-            self._binned,
-            num_boost_round=self.rounds,
-            # The training set by itself: its RMSE comes from scores LightGBM holds anyway, not from a prediction.
-            valid_sets=[self._binned, held],
-            valid_names=["train", "validation"],
-            callbacks=[
-                lgb.early_stopping(self.early_stopping_rounds, verbose=False),
-                lgb.record_evaluation(history),
-                _report_progress(self.rounds),
-            ],
-        )
-        self.best_iteration = self._booster.best_iteration
-        train_rmse = history["train"]["rmse"]
-        self.curve = pd.DataFrame(
-            {
-                "iteration": np.arange(1, len(train_rmse) + 1),
-                "train_rmse": train_rmse,
-                "validation_rmse": history["validation"]["rmse"],
+        objective: dict[str, Any] = {"objective": "regression"}
+        if self.quantile is not None:
+            objective = {"objective": "quantile", "alpha": self.quantile}
+        return (
+            binning(self.max_bin)
+            | objective
+            | {
+                "histogram_pool_size": max(_LEAST_POOL_MB, train.features.nbytes / 2e6),
+                "metric": "None",  # the losses are `_Losses`
+                "learning_rate": self.learning_rate,
+                "max_depth": self.max_depth,
+                "num_leaves": min(self.num_leaves, 2**self.max_depth),
+                "min_data_in_leaf": self.min_data_in_leaf,
+                "feature_fraction": self.feature_fraction,
+                "seed": self.seed,
+                "deterministic": True,
+                "force_col_wise": True,
+                "num_threads": self.threads,
             }
         )
 
-    def _predict(self, data: Data) -> NDArray[np.float64]:
-        return self._predict_with(self._booster, data, self.best_iteration)
+    def _fit(self, train: Data, validation: Data) -> None:
+        self._binned, held = self._open_bins(train, validation)
+        losses = _Losses(self._binned, train.target, validation.target, self.quantile)
+        self._booster = lgb.train(
+            self._parameters(train),
+            self._binned,
+            num_boost_round=self.rounds,
+            valid_sets=[self._binned, held],
+            valid_names=["train", "validation"],
+            feval=losses,
+            callbacks=[lgb.early_stopping(self.early_stopping_rounds, verbose=False), _report_progress(self.rounds)],
+        )
+        self.best_iteration = self._booster.best_iteration
+        self._of_training = losses.training
+        self.curve = losses.curve()
 
-    def _predict_with(self, booster: lgb.Booster, data: Data, iterations: int | None) -> NDArray[np.float64]:
-        # By blocks, since LightGBM would hold a float64 copy of the rows of each call.
-        parts = [
-            booster.predict(
-                data.features[start : start + _PREDICT_ROWS], num_iteration=iterations, num_threads=self.threads
-            )
-            for start in range(0, len(data), _PREDICT_ROWS)
-        ]
-        return np.concatenate([np.asarray(part, dtype=np.float64) for part in parts])
+    def _open_bins(self, train: Data, validation: Data) -> tuple[lgb.Dataset, lgb.Dataset]:
+        binned, held = open_bins(train, validation, self.max_bin, self.threads)
+        binned.set_label(train.target)  # quantiles are of errors, not of the labels that lie in the bins
+        binned.set_weight(label_weights(train.label_sigma) if self.label_weights else None)
+        return binned, held
+
+    def predict_training(self, train: Data) -> NDArray[np.float64]:
+        """Return (n,) predictions of the objects it was fitted on, which the fit has made."""
+        return self._of_training
+
+    def _predict(self, data: Data) -> NDArray[np.float64]:
+        rows = max(1, _PREDICT_BYTES // data.features[:1].nbytes)
+        blocks = (data.features[start : start + rows] for start in range(0, len(data), rows))
+        return np.concatenate([self._predict_block(block) for block in blocks])
+
+    def _predict_block(self, features: Floats) -> NDArray[np.float64]:
+        found = self._booster.predict(features, num_iteration=self.best_iteration, num_threads=self.threads)
+        return np.asarray(found, dtype=np.float64)
 
     def out_of_fold(self, train: Data, fold: ArrayLike) -> NDArray[np.float64] | None:
         """Return (n,) predictions of each object by a model of ``best_iteration`` trees grown without its fold.
 
-        None unless ``cross_validate`` asks for it. The folds share the bins of the whole training set, which know no
-        labels, and so cost one binning together.
+        None unless ``cross_validate`` asks for it. The folds are rows of the bins of the whole training set, which
+        know no labels; so nothing is binned again and no feature is read.
         """
         if not self.cross_validate:
             return None
+        binned = self._binned or self._open_bins(train, train)[0]
         prediction = np.empty(len(train))
         parameters = self._parameters(train)
-        for held_out in fold_parts(fold):
-            part = self._binned.subset(np.flatnonzero(~held_out).tolist(), params=parameters)
-            booster = lgb.train(parameters, part, num_boost_round=self.best_iteration or self.rounds)
-            prediction[held_out] = self._predict_with(booster, train.take(np.flatnonzero(held_out)), None)
+        parts = fold_parts(fold)
+        for number, held_out in enumerate(parts, start=1):
+            say(f"fold {number} of {len(parts)}")
+            part, held = (
+                binned.subset(np.flatnonzero(rows).tolist(), params=parameters) for rows in (~held_out, held_out)
+            )
+            booster = lgb.Booster(parameters, part)
+            booster.add_valid(held, "held out")
+            for _ in range(self.best_iteration or self.rounds):
+                booster.update()
+            prediction[held_out] = _scores_of(booster)
         return prediction
 
     def save(self, folder: Path) -> None:
-        """Write ``model.txt``, LightGBM's own text, up to the best iteration."""
+        """Write ``model.txt``, LightGBM's own text up to the best iteration, and a line that tells the modality."""
         with atomic(folder / "model.txt") as path:
-            path.write_text(self._booster.model_to_string(num_iteration=self.best_iteration))
+            text = self._booster.model_to_string(num_iteration=self.best_iteration)
+            path.write_text(f"{text}{_MODALITY}{self.modality}\n")
 
     @classmethod
     def load(cls, folder: Path, threads: int = 1) -> Self:
-        """Read a saved model; its modality is told by the names of its features.
+        """Read a saved model.
 
         Raises
         ------
@@ -169,17 +184,66 @@ class LightGBM(Model):
             When the file is not a model of ours.
         """
         path = folder / "model.txt"
+        text, _, modality = path.read_text().rpartition(_MODALITY)
         try:
-            booster = lgb.Booster(model_str=path.read_text())
+            booster = lgb.Booster(model_str=text)
         except lgb.basic.LightGBMError as error:
             raise HissError(f"{path}: not a LightGBM model ({error}); delete the run's folder and rerun it") from None
-        of_spectra = [name.startswith("wl_") for name in booster.feature_name()]
-        modality = "spectra" if all(of_spectra) else "early" if any(of_spectra) else "photo"
-        model = cls(modality=modality, threads=threads)
+        model = cls(modality=modality.strip(), threads=threads)
         model._booster = booster
         model.best_iteration = booster.num_trees()
         model.n_features = booster.num_feature()
         return model
+
+
+class _Losses:
+    """LightGBM's metric: the RMSE, or the pinball loss of a quantile, of both sides after each iteration.
+
+    It keeps the predictions of the training objects at the iteration that is best on the validation objects: they are
+    scores LightGBM holds anyway, and so need no reading of the features.
+    """
+
+    def __init__(
+        self, binned: lgb.Dataset, train: NDArray[np.float64], validation: NDArray[np.float64], quantile: float | None
+    ) -> None:
+        self._binned = binned
+        self._truth = {"train": train, "validation": validation}
+        self._quantile = quantile
+        self._name = "rmse" if quantile is None else "pinball"
+        self._history: dict[str, list[float]] = {"train": [], "validation": []}
+        self._latest = self.training = np.empty(0)
+
+    def __call__(self, prediction: NDArray[np.float64], dataset: lgb.Dataset) -> tuple[str, float, bool]:
+        side = "train" if dataset is self._binned else "validation"
+        loss = self._loss(self._truth[side] - prediction)
+        if side == "train":
+            self._latest = prediction.copy()  # LightGBM writes the next iteration's into the same array
+        elif loss < min(self._history[side], default=np.inf):
+            self.training = self._latest
+        self._history[side].append(loss)
+        return self._name, loss, False
+
+    def _loss(self, error: NDArray[np.float64]) -> float:
+        if self._quantile is None:
+            return float(np.sqrt((error**2).mean()))
+        return float(np.maximum(self._quantile * error, (self._quantile - 1) * error).mean())
+
+    def curve(self) -> pd.DataFrame:
+        """Return ``iteration, train_rmse, validation_rmse``, or the pinball losses."""
+        losses = {f"{side}_{self._name}": values for side, values in self._history.items()}
+        return pd.DataFrame({"iteration": np.arange(1, len(self._history["train"]) + 1), **losses})
+
+
+def _scores_of(booster: lgb.Booster) -> NDArray[np.float64]:
+    """Return the predictions of a booster's validation set, which it holds in its bins."""
+    found: list[NDArray[np.float64]] = []
+
+    def keep(prediction: NDArray[np.float64], dataset: lgb.Dataset) -> tuple[str, float, bool]:
+        found.append(prediction.copy())
+        return "kept", 0.0, False
+
+    booster.eval_valid(feval=keep)
+    return found[0]
 
 
 def _report_progress(rounds: int) -> Callable[[Any], None]:
@@ -190,7 +254,7 @@ def _report_progress(rounds: int) -> Callable[[Any], None]:
         nonlocal last
         if time.monotonic() - last > _LINE_EVERY:
             last = time.monotonic()
-            errors = ", ".join(f"{name} {value:.4f}" for name, _, value, *_ in environment.evaluation_result_list)
-            say(f"iteration {environment.iteration + 1} of at most {rounds}: RMSE {errors}")
+            errors = ", ".join(f"{side} {value:.4f}" for side, _, value, *_ in environment.evaluation_result_list)
+            say(f"iteration {environment.iteration + 1} of at most {rounds}: loss {errors}")
 
     return report

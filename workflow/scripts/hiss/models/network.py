@@ -1,16 +1,13 @@
-"""The layers of VGGNet12: nine 3x3 convolutions in blocks, three fully connected layers."""
+"""The layers of VGGNet12: nine convolutions of width 3 in blocks, three fully connected layers."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Final
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from hiss.bands import BANDS
-from hiss.errors import HissError
 
 BLOCKS: Final = (2, 2, 2, 2, 1)
 """Convolutions in each block: VGG13 (Simonyan & Zisserman 2015, configuration B) less its last one."""
@@ -18,40 +15,91 @@ BLOCKS: Final = (2, 2, 2, 2, 1)
 WIDTHS: Final = (1, 2, 4, 8, 8)
 """Channels of each block, in units of the first block's."""
 
-IMAGENET_WIDTH: Final = 64
-_LEAST_MAP = 2  # pixels, or samples, a side of the last map
-_SPECTRUM_POOL = 4  # as many samples become one as pixels do in a 2x2 pool, so that both trunks end alike
-_RGB_OF_BAND: Final = {"u": 2, "g": 2, "r": 1, "i": 0, "z": 0}  # the nearest of ImageNet's colours
+_SPECTRUM_POOL: Final = 4  # as many samples become one as pixels do in a 2x2 pool, so that both trunks end alike
+_LEAST_MAP: Final = 2  # pixels, or samples, a side of the last map
+_LEAST_IMAGE_TOKENS, _LEAST_SPECTRUM_TOKENS = 4, 8  # a side, where attention is to tell the places apart
+_HEADS: Final = 8
+_ATTENTION_LAYERS: Final = 2
+_FIRST_SPREAD: Final = 0.3  # of predictions before training, in standard deviations of the label
+_WIDE, _SMALL = 32, 16  # channels and pixels where a CPU is faster with each channel by itself (measured)
 
 
 class Trunk(nn.Module):
-    """Nine convolutions of width 3 on images (two dimensions) or spectra (one), with max pooling between blocks.
+    """Nine convolutions on images, or on spectra as images one pixel high, with max pooling between blocks.
 
-    A block's map is pooled as long as it stays 2 pixels wide, so the depth of the pooling follows the zoom.
+    A block's map is pooled as long as its side stays at ``least``, so the depth of the pooling follows the zoom.
+
+    Parameters
+    ----------
+    shape
+        Height and length of the input; a height of 1 makes all convolutions and pools one-dimensional.
+    pool
+        Samples along the length that become one.
+    width
+        Channels of the first block.
     """
 
-    def __init__(self, channels: int, size: int, dimensions: int, width: int, batch_norm: bool) -> None:
+    def __init__(
+        self, channels: int, shape: tuple[int, int], pool: int, width: int, batch_norm: bool, least: int = _LEAST_MAP
+    ) -> None:
         super().__init__()
-        convolution: type[nn.Conv1d | nn.Conv2d] = nn.Conv2d if dimensions == 2 else nn.Conv1d
-        normalisation: type[nn.BatchNorm1d | nn.BatchNorm2d] = nn.BatchNorm2d if dimensions == 2 else nn.BatchNorm1d
-        pool = 2 if dimensions == 2 else _SPECTRUM_POOL
+        height, length = shape
+        kernel, window = ((3, 3), (pool, pool)) if height > 1 else ((1, 3), (1, pool))
         layers: list[nn.Module] = []
         for repeats, relative in zip(BLOCKS, WIDTHS, strict=True):
             for _ in range(repeats):
-                layers.append(convolution(channels, relative * width, 3, padding=1))
+                layers.append(nn.Conv2d(channels, relative * width, kernel, padding=(kernel[0] // 2, 1)))
                 channels = relative * width
-                layers += [normalisation(channels)] if batch_norm else []
+                layers += [nn.BatchNorm2d(channels)] if batch_norm else []
                 layers.append(nn.ReLU(inplace=True))
-            if size // pool >= _LEAST_MAP:
-                layers.append(nn.MaxPool2d(pool) if dimensions == 2 else nn.MaxPool1d(pool))
-                size //= pool
-        self.layers = nn.Sequential(*layers, nn.Flatten())
-        self.n_outputs = channels * size**dimensions
+            if length // pool >= least:
+                layers.append(nn.MaxPool2d(window))
+                height, length = max(1, height // pool), length // pool
+        self.layers = nn.Sequential(*layers)
+        self.n_channels = channels
+        self.n_places = height * length
+        self._cpu_by_channel = shape[0] > 1 and shape[1] <= _SMALL and width >= _WIDE
+        self._format = torch.channels_last
+
+    def settle(self, device: torch.device) -> None:
+        """Move to a device, in the order of memory that is fast there."""
+        by_channel = device.type == "cpu" and self._cpu_by_channel
+        self._format = torch.contiguous_format if by_channel else torch.channels_last
+        self.to(device)
+        for layer in self.layers:
+            if isinstance(layer, nn.Conv2d):
+                layer.weight.data = layer.weight.data.contiguous(memory_format=self._format)
 
     def forward(self, values: Tensor) -> Tensor:
-        """Return (n, n_outputs) features of inputs (n, channels, ...)."""
-        out: Tensor = self.layers(values)
-        return out
+        """Return maps (n, n_channels, height, length) of inputs (n, channels, height, length)."""
+        maps: Tensor = self.layers(values.contiguous(memory_format=self._format))
+        return maps
+
+
+class Attention(nn.Module):
+    """The places of all maps look at each other: layers of self-attention (Vaswani et al. 2017).
+
+    Each place is a token with a learned embedding that tells which it is, and of which map. A learned token before
+    them gathers what matters (as in Dosovitskiy et al. 2021). Beside it stands the mean token of each map as it came,
+    since the layers normalise each token, and brightness is luminosity.
+    """
+
+    def __init__(self, n_places: Sequence[int], channels: int) -> None:
+        super().__init__()
+        self.embedding = nn.Parameter(torch.empty(1 + sum(n_places), channels))
+        nn.init.trunc_normal_(self.embedding, std=0.02)
+        # Without dropout: the regressor's drops half of what comes of it.
+        layer = nn.TransformerEncoderLayer(channels, _HEADS, 2 * channels, 0.0, batch_first=True, norm_first=True)
+        self.encoder = nn.TransformerEncoder(layer, _ATTENTION_LAYERS, enable_nested_tensor=False)
+        self.n_outputs = channels * (1 + len(n_places))
+
+    def forward(self, maps: Sequence[Tensor]) -> Tensor:
+        """Return (n, n_outputs) features of maps (n, channels, height, length)."""
+        tokens = [one.flatten(2).transpose(1, 2) for one in maps]
+        sequence = nn.functional.pad(torch.cat(tokens, dim=1), (0, 0, 1, 0)) + self.embedding
+        with sdpa_kernel(SDPBackend.MATH):  # the others' gradients depend on the order of a GPU's threads
+            gathered = self.encoder(sequence)[:, 0]
+        return torch.cat([gathered, *(one.mean(dim=1) for one in tokens)], dim=1)
 
 
 class Network(nn.Module):
@@ -63,19 +111,39 @@ class Network(nn.Module):
         Of the cutouts [pixel], 0 for none.
     n_samples
         Of the spectra, 0 for none.
+    n_scalars
+        Numbers that enter the regressor beside the trunks' features: the log of the spectrum's norm, the redshift.
     width
         Channels of the first block; the hidden layers have 64 times as many units (4096 for VGG's own 64).
+    attention
+        Join the trunks' maps by attention in place of concatenation.
     """
 
-    def __init__(self, side: int, n_samples: int, width: int, dropout: float, batch_norm: bool) -> None:
+    def __init__(
+        self,
+        side: int,
+        n_samples: int,
+        n_scalars: int,
+        width: int,
+        dropout: float,
+        batch_norm: bool,
+        attention: bool = False,
+    ) -> None:
         super().__init__()
-        self.image_trunk = Trunk(len(BANDS), side, 2, width, batch_norm) if side else None
-        self.spectrum_trunk = Trunk(1, n_samples, 1, width, batch_norm) if n_samples else None
-        n_features = sum(trunk.n_outputs for trunk in (self.image_trunk, self.spectrum_trunk) if trunk)
-        n_features += 1 if n_samples else 0  # the log of the spectrum's norm
+        least = (_LEAST_IMAGE_TOKENS, _LEAST_SPECTRUM_TOKENS) if attention else (_LEAST_MAP, _LEAST_MAP)
+        self.image_trunk = Trunk(len(BANDS), (side, side), 2, width, batch_norm, least[0]) if side else None
+        self.spectrum_trunk = (
+            Trunk(1, (1, n_samples), _SPECTRUM_POOL, width, batch_norm, least[1]) if n_samples else None
+        )
+        trunks = self.trunks()
+        n_places = [trunk.n_places for trunk in trunks]
+        n_features = sum(trunk.n_channels * trunk.n_places for trunk in trunks)
+        self.attention = Attention(n_places, trunks[0].n_channels) if attention else None
+        if self.attention:
+            n_features = self.attention.n_outputs
         hidden = 64 * width
         self.head = nn.Sequential(
-            nn.Linear(n_features, hidden),
+            nn.Linear(n_features + n_scalars, hidden),
             nn.ReLU(inplace=True),
             nn.Dropout(dropout),
             nn.Linear(hidden, hidden),
@@ -83,70 +151,59 @@ class Network(nn.Module):
             nn.Dropout(dropout),
             nn.Linear(hidden, 1),
         )
-        self._initialise()
+        for part in (*trunks, self.head):
+            _initialise(part)
 
-    def _initialise(self) -> None:
-        # He et al. 2015: a deep stack of rectified layers keeps its variance.
-        for module in self.modules():
-            if isinstance(module, nn.Conv1d | nn.Conv2d | nn.Linear):
-                nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
-                nn.init.zeros_(module.bias) if module.bias is not None else None
+    def trunks(self) -> list[Trunk]:
+        """The trunks there are, the images' first."""
+        return [trunk for trunk in (self.image_trunk, self.spectrum_trunk) if trunk is not None]
+
+    def settle(self, device: torch.device) -> None:
+        """Move to a device, the trunks in the order of memory that is fast there."""
+        self.to(device)
+        for trunk in self.trunks():
+            trunk.settle(device)
+
+    @torch.no_grad()
+    def calm(self, inputs: Sequence[Tensor]) -> None:
+        """Scale the last layer down until the predictions of some objects spread by `_FIRST_SPREAD` at most.
+
+        Max pooling passes on the largest of its inputs, so that a deep stack ends wider than it began; at a low
+        learning rate a network that starts far off would spend its epochs on coming back.
+        """
+        self.eval()
+        spread = float(self.forward(inputs).std())
+        if spread > _FIRST_SPREAD:
+            for values in self.head[-1].parameters():
+                values.mul_(_FIRST_SPREAD / spread)
 
     def forward(self, inputs: Sequence[Tensor]) -> Tensor:
-        """Return (n,) predictions from the modality's inputs: images, then spectra and log-norms."""
+        """Return (n,) float32 predictions.
+
+        Parameters
+        ----------
+        inputs
+            As far as the modality has them, in this order: images (n, side, side, bands), spectra (n, n_samples),
+            scalars (n, n_scalars).
+        """
         waiting = list(inputs)
-        features = [self.image_trunk(waiting.pop(0))] if self.image_trunk else []
+        maps = []
+        if self.image_trunk:
+            maps.append(self.image_trunk(waiting.pop(0).permute(0, 3, 1, 2)))
         if self.spectrum_trunk:
-            features += [self.spectrum_trunk(waiting.pop(0)[:, None]), waiting.pop(0)]
-        out: Tensor = self.head(torch.cat(features, dim=1))
+            maps.append(self.spectrum_trunk(waiting.pop(0)[:, None, None]))
+        features = [self.attention(maps)] if self.attention else [one.flatten(1) for one in maps]
+        hidden = self.head[:-1](torch.cat([*features, *waiting], dim=1))
+        # A prediction in bfloat16 would be rounded to 0.01 dex.
+        with torch.autocast(hidden.device.type, enabled=False):
+            out: Tensor = self.head[-1](hidden.float())
         return out[:, 0]
 
 
-def load_imagenet(trunk: Trunk, path: Path | str) -> None:
-    """Set an image trunk's convolutions to those of a VGG13 trained on ImageNet.
-
-    The first layer sees five bands where ImageNet has three colours: u and g share its blue, r has its green,
-    i and z share its red, so that a grey image gives what it gave before.
-
-    Parameters
-    ----------
-    path
-        A safetensors file with torchvision's key names (``features.0.weight``), with batch norm or without, as
-        the trunk is.
-
-    Raises
-    ------
-    HissError
-        When the file cannot be read or its layers are not those of the trunk.
-    """
-    try:
-        state = load_file(path)
-    except (SafetensorError, OSError) as error:
-        raise HissError(f"{path}: not readable as safetensors ({error}); convert VGG13's weights to it") from None
-    ours = [layer for layer in trunk.layers if isinstance(layer, nn.Conv2d | nn.BatchNorm2d)]
-    places = sorted({int(key.split(".")[1]) for key in state if key.startswith("features.")})
-    if len(places) < len(ours):
-        raise HissError(
-            f"{path}: {len(places)} layers where the network has {len(ours)}; is it VGG13 with batch norm as set?"
-        )
-    for layer, place in zip(ours, places, strict=False):
-        values = {key.split(".")[-1]: tensor for key, tensor in state.items() if key.startswith(f"features.{place}.")}
-        if place == places[0] and "weight" in values:
-            values["weight"] = _five_bands(values["weight"])
-        try:
-            layer.load_state_dict(values)
-        except RuntimeError as error:
-            what = " ".join(str(error).split())
-            raise HissError(
-                f"{path}: features.{place} does not fit ({what}); ImageNet's VGG13 needs width {IMAGENET_WIDTH} "
-                "and batch norm set as in the file"
-            ) from None
-
-
-def _five_bands(weight: Tensor) -> Tensor:
-    """Spread a first layer (n, 3, 3, 3) for red, green, blue over the five bands."""
-    if weight.ndim != 4 or weight.shape[1] != 3:
-        return weight
-    colours = [_RGB_OF_BAND[band] for band in BANDS]
-    shares = torch.tensor([1 / colours.count(colour) for colour in colours], dtype=weight.dtype)
-    return weight[:, colours] * shares[None, :, None, None]
+def _initialise(part: nn.Module) -> None:
+    # He et al. 2015: a deep stack of rectified layers keeps its variance.
+    for module in part.modules():
+        if isinstance(module, nn.Conv2d | nn.Linear):
+            nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)

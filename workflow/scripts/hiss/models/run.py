@@ -13,9 +13,10 @@ from numpy.typing import ArrayLike
 
 from hiss.errors import HissError
 from hiss.models.base import Model, build
-from hiss.models.features import load_data
+from hiss.models.features import Sources, load_data
 
 MODELS: Final = ("decision_tree", "lightgbm", "vggnet12")
+BASELINES: Final = ("mean", "magnitudes", "halpha")
 
 
 def model_type(name: str) -> type[Model]:
@@ -38,7 +39,11 @@ def model_type(name: str) -> type[Model]:
         from hiss.models.vgg import VGGNet12
 
         return VGGNet12
-    raise HissError(f"there is no model {name!r}; choose among {', '.join(MODELS)}")
+    if name in BASELINES:
+        from hiss.models.baselines import baseline_type
+
+        return baseline_type(name)
+    raise HissError(f"there is no model {name!r}; choose among {', '.join((*MODELS, *BASELINES))}")
 
 
 def make_model(name: str, settings: Mapping[str, Any], modality: str, seed: int = 1, threads: int = 1) -> Model:
@@ -52,9 +57,7 @@ def make_model(name: str, settings: Mapping[str, Any], modality: str, seed: int 
     return build(model_type(name), settings, modality, seed, threads)
 
 
-def predict_rows(
-    folder: Path | str, model: str, arrays_path: Path | str, rows: ArrayLike, threads: int = 1
-) -> pd.DataFrame:
+def predict_rows(folder: Path | str, model: str, sources: Sources, rows: ArrayLike, threads: int = 1) -> pd.DataFrame:
     """Return a trained run's predictions of rows of the sample's arrays.
 
     Parameters
@@ -62,9 +65,9 @@ def predict_rows(
     folder
         Folder of the run.
     model
-        Name of the model.
-    arrays_path
-        ``zoom<k>.h5`` of the zoom it was trained at.
+        Name of the model or the baseline.
+    sources
+        The files that its features are made of, at the zoom it was trained at.
     rows
         (n,) rows of the arrays.
 
@@ -74,7 +77,7 @@ def predict_rows(
         ``target_id, row, prediction`` in the order of ``rows``.
     """
     trained = model_type(model).load(Path(folder), threads=threads)
-    data, target_id = load_data(arrays_path, rows, trained.modality)
+    data, target_id = load_data(sources, rows, trained.modality)
     return pd.DataFrame(
         {
             "target_id": target_id,

@@ -17,7 +17,7 @@ _NORMAL = 1.4826  # standard deviation of a normal distribution over its median 
 
 @dataclass(frozen=True)
 class ImageScaling:
-    """x -> (asinh(x / scale) - mean) / std with one scale, mean and std a band; linear: x / 255.
+    """asinh: x -> (asinh(x / scale) - mean) / std; standard: (x - mean) / std, each a band's; linear: x / 255.
 
     The scale is the training set's sky noise, never the cutout's own: brightness is luminosity, and must stay.
     """
@@ -29,12 +29,12 @@ class ImageScaling:
 
     @classmethod
     def fit(cls, data: Data, kind: str) -> Self:
-        """Take the scale of each band from the sky noise of training objects.
+        """Take the scale of each band from the sky noise of training objects, mean and std from their pixels.
 
         Parameters
         ----------
         kind
-            ``asinh`` or ``linear``.
+            ``asinh``, ``standard`` or ``linear``.
 
         Raises
         ------
@@ -44,13 +44,9 @@ class ImageScaling:
         n_bands = data.images.shape[1]
         if kind == "linear":
             return cls(kind, [LINEAR_SCALE] * n_bands, [0.0] * n_bands, [1.0] * n_bands)
-        if kind != "asinh":
-            raise HissError(f"images are scaled by asinh or linear, not {kind!r}")
-        if data.sky_sigma is None:
-            raise HissError("asinh scaling needs the sigma of the cutouts; give image_sigma")
-        scale = _sky_noise(data.sky_sigma, data.images)
-        if not (np.isfinite(scale) & (scale > 0)).all():
-            raise HissError(f"the sky noise of the training cutouts is {scale}; it must be positive in every band")
+        if kind not in ("asinh", "standard"):
+            raise HissError(f"images are scaled by asinh, standard or linear, not {kind!r}")
+        scale = np.ones(n_bands) if kind == "standard" else _sky_noise(data)
         unit = cls(kind, scale.tolist(), [0.0] * n_bands, [1.0] * n_bands)
         bands = [unit.apply(data.images[:, [band]], [band]) for band in range(n_bands)]
         mean = [float(values.mean(dtype=np.float64)) for values in bands]
@@ -71,8 +67,11 @@ class ImageScaling:
         return scaled
 
 
-def _sky_noise(sky_sigma: Floats, images: Floats) -> NDArray[np.float64]:
+def _sky_noise(data: Data) -> NDArray[np.float64]:
     """Give the noise of each band: the median of what is known or, where nothing is, the scatter of the pixels."""
+    if data.sky_sigma is None:
+        raise HissError("asinh scaling needs the sigma of the cutouts; give image_sigma")
+    sky_sigma, images = data.sky_sigma, data.images
     noise = np.empty(sky_sigma.shape[1])
     for band, sigma in enumerate(sky_sigma.T):
         known = sigma[np.isfinite(sigma)]
@@ -82,6 +81,8 @@ def _sky_noise(sky_sigma: Floats, images: Floats) -> NDArray[np.float64]:
         pixels = images[:, band].reshape(len(images), -1)
         deviation = np.abs(pixels - np.median(pixels, axis=1, keepdims=True))
         noise[band] = _NORMAL * np.median(deviation)
+    if not (np.isfinite(noise) & (noise > 0)).all():
+        raise HissError(f"the sky noise of the training cutouts is {noise}; it must be positive in every band")
     return noise
 
 
@@ -121,11 +122,31 @@ def _shape_and_norm(spectra: Floats) -> tuple[Floats, NDArray[np.float64]]:
 
 
 @dataclass(frozen=True)
+class ScalarScaling:
+    """x -> (x - mean) / std for numbers that stand beside images and spectra, as the redshift."""
+
+    mean: list[float]
+    std: list[float]
+
+    @classmethod
+    def fit(cls, data: Data) -> Self:
+        """Take mean and std of each from training objects."""
+        values = data.extras.astype(np.float64)
+        return cls(values.mean(axis=0).tolist(), np.maximum(values.std(axis=0), 1e-6).tolist())
+
+    def apply(self, values: Floats) -> Floats:
+        """Return scaled numbers (n, n_extras) float32."""
+        scaled: Floats = ((values - np.asarray(self.mean)) / np.asarray(self.std)).astype(np.float32)
+        return scaled
+
+
+@dataclass(frozen=True)
 class Scaling:
     """The scaling of a network's inputs and of its label."""
 
     images: ImageScaling | None
     spectra: SpectrumScaling | None
+    extras: ScalarScaling | None
     target_mean: float
     target_std: float
 
@@ -135,9 +156,42 @@ class Scaling:
         return cls(
             images=ImageScaling.fit(train, image_scaling) if train.side else None,
             spectra=SpectrumScaling.fit(train) if train.n_samples else None,
+            extras=ScalarScaling.fit(train) if train.n_extras else None,
             target_mean=float(train.target.mean()),
             target_std=max(float(train.target.std()), 1e-6),
         )
+
+    @property
+    def n_scalars(self) -> int:
+        """Numbers that stand beside images and spectra: the spectrum's norm, and the extras."""
+        return (1 if self.spectra else 0) + (len(self.extras.mean) if self.extras else 0)
+
+    def apply(self, data: Data) -> list[Floats]:
+        """Return a network's inputs, float32, as far as there are some.
+
+        They are images (n, side, side, bands), spectra (n, n_samples), scalars (n, n_scalars).
+        """
+        inputs: list[Floats] = []
+        scalars: list[Floats] = []
+        if self.images:
+            inputs.append(np.moveaxis(self.images.apply(data.images), 1, 3))
+        if self.spectra:
+            shape, norm = self.spectra.apply(data.spectra)
+            inputs.append(shape)
+            scalars.append(norm)
+        if self.extras:
+            scalars.append(self.extras.apply(data.extras))
+        return [*inputs, np.concatenate(scalars, axis=1)] if scalars else inputs
+
+    def label(self, target: NDArray[np.float64]) -> Floats:
+        """Return the scaled label (n,) float32."""
+        scaled: Floats = ((target - self.target_mean) / self.target_std).astype(np.float32)
+        return scaled
+
+    def unscaled(self, prediction: Floats) -> NDArray[np.float64]:
+        """Return predictions (n,) in the unit of the label."""
+        values: NDArray[np.float64] = prediction.astype(np.float64) * self.target_std + self.target_mean
+        return values
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain lists and numbers, for JSON."""
@@ -146,10 +200,11 @@ class Scaling:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
         """Return what `as_dict` told."""
-        images, spectra = values["images"], values["spectra"]
+        images, spectra, extras = values["images"], values["spectra"], values["extras"]
         return cls(
             images=None if images is None else ImageScaling(**images),
             spectra=None if spectra is None else SpectrumScaling(**spectra),
+            extras=None if extras is None else ScalarScaling(**extras),
             target_mean=values["target_mean"],
             target_std=values["target_std"],
         )

@@ -1,39 +1,32 @@
 """One training run: from the sample's arrays and split to the files of its folder."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from hiss.errors import HissError
-from hiss.files import read_table, write_json, write_table
+from hiss.files import write_json, write_table
 from hiss.models.base import Data, Model, build
-from hiss.models.features import load_data
+from hiss.models.checkpoint import Checkpoint
+from hiss.models.features import SIDES, Part, open_part
 from hiss.models.metrics import LABEL_UNIT, scores
 from hiss.progress import say
-from hiss.provenance import provenance
+from hiss.provenance import digest, provenance
 from hiss.script import Stopwatch, peak_memory_mb
-
-
-class Part(NamedTuple):
-    """One side of the split."""
-
-    data: Data
-    table: pd.DataFrame
-    """``target_id, row, truth, fold`` of its objects."""
 
 
 def run_experiment(
     kind: type[Model],
-    arrays: Path | str,
-    split: Path | str,
+    features: Path | str,
     run: Mapping[str, Any],
     folder: Path | str,
     threads: int,
     code: Iterable[Path | str] = (),
+    bins: Sequence[Path | str] = (),
+    weights: Path | str | None = None,
 ) -> dict[str, Any]:
     """Train one model and write its folder: the model, curve.csv, predictions and, last, metrics.json.
 
@@ -43,12 +36,16 @@ def run_experiment(
     ----------
     kind
         The model's class.
-    arrays, split
-        ``zoom<k>.h5`` and ``split.parquet`` of the sample.
+    features
+        The prepared features of the run's sample, modality and zoom.
     run
         ``target, sample, model, modality, zoom, name, settings, seed``.
     code
         Files of the program, for the provenance.
+    bins
+        LightGBM's bins of the training and of the validation features, where they have been made.
+    weights
+        File of ImageNet weights in place of what the settings name.
 
     Returns
     -------
@@ -57,72 +54,62 @@ def run_experiment(
     """
     folder = Path(folder)
     start_up = peak_memory_mb()
-    model = build(kind, run["settings"], run["modality"], int(run["seed"]), threads)
-    table = read_table(split)
+    settings = dict(run["settings"]) | ({} if weights is None else {"weights": str(weights)})
+    model = build(kind, settings, run["modality"], int(run["seed"]), threads)
+    record = provenance({"features": features} | ({} if weights is None else {"weights": weights}), run, code)
+    model.checkpoint = Checkpoint(folder / "checkpoint", digest(record))
     with Stopwatch() as load:
-        train, validation = (
-            load_part(arrays, table, side, run["modality"], kind.wants_sky) for side in ("train", "validation")
-        )
-    n_features = train.data.features.shape[1]
-    say(f"{len(train.data)} training and {len(validation.data)} validation objects, {n_features} features")
-    with Stopwatch() as fit:
-        model.fit(train.data, validation.data)
-    with Stopwatch() as predict:
-        predicted = model.predict(validation.data)
+        train, validation = open_parts(features, bins)
+    predicted, metrics = fit_and_score(model, train.data, validation.data)
     with Stopwatch() as cv:
         out_of_fold = model.out_of_fold(train.data, train.table["fold"].to_numpy())
     model.save(folder)
     folds = _write_predictions(folder, train, validation, predicted, out_of_fold)
     write_table(folder / "curve.csv", folds if model.curve.empty else model.curve)
-    found = scores(validation.data.target, predicted)
-    metrics = {
+    metrics |= {
         "run": dict(run),
-        "n_train": len(train.data),
-        "n_validation": len(validation.data),
-        "n_features": n_features,
-        "validation": found,
         "cv": None if folds.empty else folds.drop(columns="fold").to_dict("list"),
-        "train": scores(train.data.target, model.predict(train.data)),
-        "best_iteration": model.best_iteration,
-        "time": {
-            "load_s": load.seconds,
-            "fit_s": fit.seconds,
-            "cv_s": 0.0 if out_of_fold is None else cv.seconds,
-            "predict_s": predict.seconds,
-            "predict_per_object_us": 1e6 * predict.seconds / len(validation.data),
-        },
         "peak_memory_mb": peak_memory_mb() - start_up,
         "threads": threads,
-        "provenance": provenance({"arrays": arrays, "split": split}, run, code),
+        "provenance": record,
     }
+    metrics["time"] |= {"load_s": load.seconds, "cv_s": 0.0 if out_of_fold is None else cv.seconds}
     write_json(folder / "metrics.json", metrics)
-    say(f"validation: {', '.join(f'{name} {value:.4f}' for name, value in found.items())}")
+    model.checkpoint.clear()
     return metrics
 
 
-def load_part(arrays: Path | str, split: pd.DataFrame, side: str, modality: str, sky: bool = False) -> Part:
-    """Return the data and the table of one side of the split, ``train`` or ``validation``.
+def fit_and_score(model: Model, train: Data, validation: Data) -> tuple[NDArray[np.float64], dict[str, Any]]:
+    """Fit a model and return its predictions of the validation objects (n,), and what metrics.json says of both."""
+    n_features = train.features.shape[1]
+    say(f"{len(train)} training and {len(validation)} validation objects, {n_features} features")
+    with Stopwatch() as fit:
+        model.fit(train, validation)
+    with Stopwatch() as predict:
+        predicted = model.predict(validation)
+    found = scores(validation.target, predicted)
+    say(f"validation: {', '.join(f'{name} {value:.4f}' for name, value in found.items())}")
+    return predicted, {
+        "n_train": len(train),
+        "n_validation": len(validation),
+        "n_features": n_features,
+        "validation": found,
+        "train": scores(train.target, model.predict_training(train)),
+        "best_iteration": model.best_iteration,
+        "time": {
+            "fit_s": fit.seconds,
+            "predict_s": predict.seconds,
+            "predict_per_object_us": 1e6 * predict.seconds / len(validation),
+        },
+    }
 
-    Raises
-    ------
-    HissError
-        For the test side, which no training job may read, or when arrays and split are of different samples.
-    """
-    if side not in ("train", "validation"):
-        raise HissError(f"a training run reads train and validation objects, never those of {side!r}")
-    chosen = split[split["split"] == side].sort_values("row")
-    table = pd.DataFrame(
-        {
-            "target_id": chosen["target_id"].to_numpy(),
-            "row": chosen["row"].to_numpy(),
-            "truth": chosen["avg"].to_numpy(dtype=np.float64),
-            "fold": chosen["fold"].to_numpy(),
-        }
+
+def open_parts(features: Path | str, bins: Sequence[Path | str] = ()) -> tuple[Part, Part]:
+    """Return the training and the validation objects of prepared features, with their bins where there are some."""
+    train, validation = (
+        open_part(features, side, path) for side, path in zip(SIDES, bins or (None, None), strict=True)
     )
-    data, target_id = load_data(arrays, table["row"], modality, table["truth"], sky)
-    if not np.array_equal(target_id, table["target_id"]):
-        raise HissError(f"{arrays}: its target_id are not those of the split; make the sample's arrays and split anew")
-    return Part(data, table)
+    return train, validation
 
 
 def fold_scores(table: pd.DataFrame) -> pd.DataFrame:

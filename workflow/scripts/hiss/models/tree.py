@@ -11,6 +11,7 @@ from sklearn.tree import DecisionTreeRegressor
 from hiss.errors import HissError
 from hiss.files import atomic, read_json, write_json
 from hiss.models.base import Data, Floats, Model, fold_parts
+from hiss.models.weights import label_weights
 
 
 @dataclass(frozen=True)
@@ -49,20 +50,29 @@ class DecisionTree(Model):
         Most questions on the way to a leaf.
     min_samples_leaf
         Fewest training objects of a leaf.
+    label_weights
+        Whether objects weigh by the certainty of their label.
     """
 
     name = "decision_tree"
     files = ("model.json", "model.npz")
 
     def __init__(
-        self, modality: str, max_depth: int = 4, min_samples_leaf: int = 1, seed: int = 1, threads: int = 1
+        self,
+        modality: str,
+        max_depth: int = 4,
+        min_samples_leaf: int = 1,
+        label_weights: bool = False,
+        seed: int = 1,
+        threads: int = 1,
     ) -> None:
         super().__init__(modality, seed, threads)
         self.max_depth = max_depth
         self.min_samples_leaf = min_samples_leaf
+        self.label_weights = label_weights
 
     def _fit(self, train: Data, validation: Data) -> None:
-        self._nodes = self._grow(train, None)
+        self._nodes = self._grow(train, np.ones(len(train), dtype=np.bool_))
 
     def _predict(self, data: Data) -> NDArray[np.float64]:
         return walk(self._nodes, data.features)
@@ -71,16 +81,17 @@ class DecisionTree(Model):
         """Return (n,) predictions of each object by a tree grown without its fold."""
         prediction = np.empty(len(train))
         for held_out in fold_parts(fold):
-            # Objects of weight 0 are left aside by scikit-learn: the tree of a subset, without a copy of it.
-            nodes = self._grow(train, (~held_out).astype(np.float64))
+            nodes = self._grow(train, ~held_out)
             prediction[held_out] = walk(nodes, train.features)[held_out]
         return prediction
 
-    def _grow(self, train: Data, weight: NDArray[np.float64] | None) -> Nodes:
+    def _grow(self, train: Data, chosen: NDArray[np.bool_]) -> Nodes:
+        """Grow the tree of the chosen objects (n,); scikit-learn leaves those of weight 0 aside, and copies none."""
+        certainty = label_weights(train.label_sigma) if self.label_weights else 1.0
         learner = DecisionTreeRegressor(
             max_depth=self.max_depth, min_samples_leaf=self.min_samples_leaf, random_state=self.seed
         )
-        tree = learner.fit(train.features, train.target, sample_weight=weight).tree_
+        tree = learner.fit(train.features, train.target, sample_weight=chosen * certainty).tree_
         return Nodes(
             children_left=tree.children_left.astype(np.int64),
             children_right=tree.children_right.astype(np.int64),
@@ -98,7 +109,12 @@ class DecisionTree(Model):
         )
 
     def _settings(self) -> dict[str, Any]:
-        return {"max_depth": self.max_depth, "min_samples_leaf": self.min_samples_leaf, "seed": self.seed}
+        return {
+            "max_depth": self.max_depth,
+            "min_samples_leaf": self.min_samples_leaf,
+            "label_weights": self.label_weights,
+            "seed": self.seed,
+        }
 
     @classmethod
     def load(cls, folder: Path, threads: int = 1) -> Self:

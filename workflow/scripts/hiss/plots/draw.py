@@ -9,9 +9,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from hiss.bands import BAND_INDEX
-from hiss.evaluation.collect import relative_folder
+from hiss.evaluation.collect import BASELINE_NAMES, relative_folder
 from hiss.files import read_table
-from hiss.plots import results, sample, training
+from hiss.plots import cascade, differences, intervals, results, sample, training
 from hiss.plots.example import choose_example, example_object, example_of_cube, example_of_sample
 from hiss.plots.style import save_figure, sentence_figure
 from hiss.sample.arrays import load_rows
@@ -125,12 +125,38 @@ def _curves(paths: Sequence[Path | str], selection: pd.DataFrame, model: str, un
 
 
 def draw_comparison(
-    folder: Path | str, runs: pd.DataFrame, metrics: pd.DataFrame, tests: pd.DataFrame, objects: pd.DataFrame
+    folder: Path | str,
+    runs: pd.DataFrame,
+    metrics: pd.DataFrame,
+    comparisons: pd.DataFrame,
+    tests: pd.DataFrame,
+    objects: pd.DataFrame,
 ) -> None:
-    """Draw predicted against true for early fusion (or the first modality there is), and accuracy against cost."""
-    order = [name for name in ("early", "spectra", "photo") if (tests["modality"] == name).any()]
+    """Draw accuracy against cost, models beside the baselines, fusions, and predicted against true.
+
+    The last is of early fusion, or of the first modality there is.
+    """
+    order = [name for name in ("early", "spectra", "photo", "attention") if (tests["modality"] == name).any()]
+    learned = tests[~tests["model"].isin(BASELINE_NAMES)]
     drawn = {
-        "fig_predicted_true": results.predicted_true(tests, metrics, objects, order[0] if order else "early"),
         "fig_pareto": results.pareto(runs, metrics),
+        "fig_baselines": results.beside_baselines(metrics),
+        "fig_fusions": differences.fusions(metrics, comparisons),
+        "fig_predicted_true": results.predicted_true(learned, metrics, objects, order[0]),
     }
     save_all(folder, drawn)
+
+
+def draw_intervals(folder: Path | str, table: pd.DataFrame, metrics: pd.DataFrame) -> None:
+    """Draw coverage and width of prediction intervals."""
+    save_all(folder, {"fig_intervals": intervals.intervals(table, metrics)})
+
+
+def draw_variants(folder: Path | str, table: pd.DataFrame) -> None:
+    """Draw what the variants of the study change."""
+    save_all(folder, {"fig_variants": differences.variants(table)})
+
+
+def draw_cascade(folder: Path | str, table: pd.DataFrame) -> None:
+    """Draw accuracy against cost from a coarse zoom to a fine one."""
+    save_all(folder, {"fig_cascade": cascade.cascade(table)})

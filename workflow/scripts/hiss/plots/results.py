@@ -8,16 +8,18 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from hiss.evaluation.collect import METRICS, MODALITIES, model_name, model_order
+from hiss.evaluation.collect import BASELINE_NAMES, METRICS, modality_order, model_name, model_order
+from hiss.modality import FUSIONS
+from hiss.names import split_settings
 from hiss.plots.style import (
     BLACK,
     GREY,
     METRIC_LABEL,
-    MODALITY_COLOUR,
-    MODALITY_LABEL,
-    MODALITY_MARKER,
     MODEL_MARKER,
     SFR_LABEL,
+    modality_colour,
+    modality_label,
+    modality_marker,
     panels,
     sentence_figure,
     zoom_label,
@@ -35,15 +37,15 @@ def metrics_of_model(metrics: pd.DataFrame, model: str) -> Drawn:
     if part.empty:
         return sentence_figure(f"{model_name(model)} is not in this grid, so it has no metrics."), part
     figure, axes = panels(2, 2, 2.3, sharex=True)
-    modalities = [name for name in MODALITIES if (part["modality"] == name).any()]
+    modalities = modality_order(part["modality"])
     for axis, name in zip(axes, METRICS, strict=True):
         for index, modality in enumerate(modalities):
             line = part[part["modality"] == modality].sort_values("zoom")
             x = line["zoom"] + (index - (len(modalities) - 1) / 2) * _DODGE
             error = _error_bars(line, name)
             axis.errorbar(
-                x, line[name], yerr=error, color=MODALITY_COLOUR[modality], marker=MODALITY_MARKER[modality],
-                capsize=2, linewidth=0.9, label=MODALITY_LABEL[modality],
+                x, line[name], yerr=error, color=modality_colour(modality), marker=modality_marker(modality),
+                capsize=2, linewidth=0.9, label=modality_label(modality),
             )  # fmt: skip
         axis.set_ylabel(METRIC_LABEL[name])
         _zoom_axis(axis, part["zoom"])
@@ -78,30 +80,93 @@ def runtime_of_model(metrics: pd.DataFrame, model: str) -> Drawn:
     part = metrics[metrics["model"] == model]
     if part.empty:
         return sentence_figure(f"{model_name(model)} is not in this grid, so it has no run time."), part
-    quantities = {
-        "fit_s": "fit [s]",
-        "predict_s": "predict the validation set [s]",
-        "peak_memory_mb": "memory above start-up [MB]",
-    }
-    figure, axes = panels(1, 3, 2.7)
-    for axis, (column, label) in zip(axes, quantities.items(), strict=True):
-        for modality in MODALITIES:
+    shown = {name: label for name, label in _COSTS.items() if name != "gpu_s" or (part["gpu_s"] > 0).any()}
+    figure, axes = panels(1, len(shown), 2.6)
+    for axis, (column, label) in zip(axes, shown.items(), strict=True):
+        for modality in modality_order(part["modality"]):
             line = part[(part["modality"] == modality) & (part[column] > 0)].sort_values("zoom")
             if len(line):
                 axis.plot(
-                    line["zoom"], line[column], color=MODALITY_COLOUR[modality], marker=MODALITY_MARKER[modality],
-                    linestyle="--" if modality == "late" else "-", label=MODALITY_LABEL[modality],
+                    line["zoom"], line[column], color=modality_colour(modality), marker=modality_marker(modality),
+                    linestyle="--" if modality in FUSIONS else "-", label=modality_label(modality),
                 )  # fmt: skip
-        axis.set(ylabel=label, xlabel="zoom")
-        if column == "peak_memory_mb":
-            axis.set_ylim(0, 1.15 * part[column].max())
-        else:
-            axis.set_yscale("log")
+        axis.set_title(label)
+        axis.set_xlabel("zoom")
+        _cost_axis(axis, part.loc[part[column] > 0, column], logarithmic=column != "peak_memory_mb")
         present = sorted({int(zoom) for zoom in part["zoom"]})
         axis.set_xticks(present)
         axis.set_xlim(present[0] - 0.4, present[-1] + 0.4)
     _legend_outside(figure, axes[0])
-    return figure, part[["model", "modality", "zoom", "settings", *quantities]].reset_index(drop=True)
+    return figure, part[["model", "modality", "zoom", "settings", *_COSTS]].reset_index(drop=True)
+
+
+_COSTS = {
+    "fit_s": "fit [s]",
+    "cpu_s": "fit, processor [s]",
+    "gpu_s": "fit, GPU [s]",
+    "predict_s": "predict [s]",
+    "peak_memory_mb": "memory [MB]",
+}
+
+
+def _cost_axis(axis: Axes, values: pd.Series, logarithmic: bool) -> None:
+    """Begin and end at whole decades, so that a short range has labels too."""
+    if values.empty:
+        return
+    if not logarithmic:
+        axis.set_ylim(0, 1.15 * values.max())
+        return
+    axis.set(yscale="log", ylim=_decades(values))
+
+
+def _decades(values: pd.Series) -> tuple[float, float]:
+    """Return the whole decades that hold all values with room at the ends."""
+    return float(10 ** np.floor(np.log10(values.min() / 1.2))), float(10 ** np.ceil(np.log10(values.max() * 1.2)))
+
+
+def beside_baselines(metrics: pd.DataFrame) -> Drawn:
+    """Draw R2 and RMSE of the baselines and of the best run of each model, with the ceiling that the label sets.
+
+    The best run is that of the lowest validation RMSE.
+    """
+    rows = beside(metrics)
+    figure, axes = panels(1, 2, 0.9 + 0.27 * len(rows), sharey=True)
+    y = np.arange(len(rows))
+    for axis, name in zip(axes, ("r2", "rmse"), strict=True):
+        ends = _error_bars(rows, name)
+        for place, row in enumerate(rows.to_dict("records")):
+            axis.errorbar(
+                row[name], place, xerr=ends[:, [place]], fmt=modality_marker(row["modality"]), capsize=2,
+                color=modality_colour(row["modality"]),
+            )  # fmt: skip
+        axis.set_xlabel(METRIC_LABEL[name])
+        axis.grid(visible=False, axis="y")
+    ceiling = float(rows["r2_ceiling"].iloc[0])
+    if np.isfinite(ceiling):
+        label = "ceiling: the label's own width taken for noise"
+        axes[0].axvline(ceiling, color=BLACK, linestyle="--", linewidth=0.9, label=label)
+        _legend_outside(figure, axes[0])
+    axes[0].set_yticks(y, [_named(row) for row in rows.to_dict("records")])
+    axes[0].set_ylim(len(rows) - 0.5, -0.5)
+    return figure, rows
+
+
+def beside(metrics: pd.DataFrame) -> pd.DataFrame:
+    """Return the metrics of each baseline and of the best run of each model, by validation RMSE."""
+    first = metrics.sort_values("validation_rmse", kind="stable").drop_duplicates("model").set_index("model")
+    learned = [name for name in model_order(first.index) if name not in BASELINE_NAMES]
+    baselines = [name for name in model_order(first.index) if name in BASELINE_NAMES]
+    columns = ["model", "modality", "zoom", "settings", "n"]
+    columns += [f"{name}{end}" for name in METRICS for end in ("", "_low", "_high")]
+    return first.loc[[*baselines, *learned]].reset_index()[[*columns, "r2_ceiling"]]
+
+
+def _named(row: dict[Any, Any]) -> str:
+    name = model_name(row["model"])
+    if row["model"] not in BASELINE_NAMES:
+        return f"{name}, {modality_label(row['modality'])}, zoom {row['zoom']}"
+    settings = [part.partition("=")[2] for part in split_settings(row["settings"])]
+    return f"{name} ({', '.join(settings)})" if any(settings) else name
 
 
 def predicted_true(tests: pd.DataFrame, metrics: pd.DataFrame, objects: pd.DataFrame, modality: str) -> Drawn:
@@ -116,7 +181,7 @@ def predicted_true(tests: pd.DataFrame, metrics: pd.DataFrame, objects: pd.DataF
     """
     part = tests[tests["modality"] == modality].merge(objects[["row", "p16", "p84"]], on="row", how="left")
     if part.empty:
-        return sentence_figure(f"No run on {MODALITY_LABEL[modality]} is selected."), part
+        return sentence_figure(f"No run on {modality_label(modality)} is selected."), part
     models, zooms = model_order(part["model"]), sorted(set(part["zoom"]))
     figure, axes = panels(len(models), len(zooms), 1.95, sharex=True, sharey=True)
     ends = _limits(part)
@@ -132,12 +197,12 @@ def predicted_true(tests: pd.DataFrame, metrics: pd.DataFrame, objects: pd.DataF
         if cell.empty:
             axis.text(0.5, 0.5, "not run at\nthis zoom", transform=axis.transAxes, ha="center", va="center", color=GREY)
             continue
-        _draw_predictions(axis, cell, MODALITY_COLOUR[modality], ends)
+        _draw_predictions(axis, cell, modality_colour(modality), ends)
         chosen = metrics[(metrics["model"] == models[row]) & (metrics["zoom"] == zooms[column])]
         scored = chosen[chosen["modality"] == modality].iloc[0]
         said = f"$R^2$ {scored['r2']:.2f}\nRMSE {scored['rmse']:.2f}"
         axis.text(0.04, 0.96, said, transform=axis.transAxes, va="top", fontsize=7.5)
-    figure.suptitle(f"{MODALITY_LABEL[modality].capitalize()}: {SFR_LABEL}", fontsize=9)
+    figure.suptitle(f"{modality_label(modality).capitalize()}: {SFR_LABEL}", fontsize=9)
     return figure, part[["model", "zoom", "target_id", "row", "truth", "prediction", "p16", "p84"]]
 
 
@@ -165,29 +230,29 @@ def _draw_predictions(axis: Axes, cell: pd.DataFrame, colour: str, ends: tuple[f
 
 
 def pareto(runs: pd.DataFrame, metrics: pd.DataFrame) -> Drawn:
-    """Draw accuracy against cost: validation RMSE of all runs, and test RMSE of the selected ones, by fit time."""
-    trained = runs[(runs["modality"] != "late") & (runs["fit_s"] > 0)]
+    """Draw validation RMSE by fit time: of all runs as they ran, and of the selected ones and fusions timed alone.
+
+    A plot to choose by: the test set has no place in it.
+    """
+    trained = runs[~runs["modality"].isin(FUSIONS) & (runs["fit_s"] > 0)]
     if trained.empty:
         return sentence_figure("No run has a fit time, so accuracy cannot be set against cost."), trained
-    figure, (left, right) = panels(1, 2, 3.3, sharex=True)
-    for place in trained.to_dict("records"):
-        left.plot(place["fit_s"], place["validation_rmse"], **_marker(place, 4.0, 0.75))
-    front = pareto_front(trained)
-    left.step(front["fit_s"], front["validation_rmse"], where="post", color=GREY, linewidth=1.0, zorder=0)
-    left.set_title(f"all {len(trained)} training runs, validation")
-    for place in metrics[metrics["fit_s"] > 0].to_dict("records"):
-        error = _error_bars(pd.DataFrame([place]), "rmse")
-        right.errorbar(place["fit_s"], place["rmse"], yerr=error, linewidth=0.7, **_marker(place, 5.0, 0.9))
-    right.set_title("selected runs and late fusion, test")
-    for axis in (left, right):
-        axis.set(xscale="log", xlabel="time of the fit [s]", ylabel="RMSE [dex]")
+    selected = metrics[metrics["fit_s"] > 0]
+    figure, axes = panels(1, 2, 3.3, sharex=True, sharey=True)
+    titles = {f"all {len(trained)} training runs, as they ran": trained, "selected runs and fusions, alone": selected}
+    data = []
+    for axis, (title, part) in zip(axes, titles.items(), strict=True):
+        for place in part.to_dict("records"):
+            axis.plot(place["fit_s"], place["validation_rmse"], **_marker(place, 4.5, 0.75))
+        front = pareto_front(part)
+        axis.step(front["fit_s"], front["validation_rmse"], where="post", color=GREY, linewidth=1.0, zorder=0)
+        axis.set_title(title)
+        axis.set(xscale="log", xlabel="time of the fit [s]")
+        columns = ["model", "modality", "zoom", "settings", "fit_s", "validation_rmse"]
+        data.append(part[columns].assign(panel=title, on_front=part.index.isin(front.index)))
+    axes[0].set(xlim=_decades(pd.concat([trained["fit_s"], selected["fit_s"]])), ylabel="validation RMSE [dex]")
     _pareto_legend(figure, trained, metrics)
-    shown = trained.assign(on_front=trained["path"].isin(front["path"]))
-    columns = ["model", "modality", "zoom", "settings", "fit_s", "validation_rmse", "on_front"]
-    tested = metrics[["model", "modality", "zoom", "settings", "rmse", "rmse_low", "rmse_high"]].rename(
-        columns=lambda name: name.replace("rmse", "test_rmse")
-    )
-    return figure, shown[columns].merge(tested, on=["model", "modality", "zoom", "settings"], how="outer")
+    return figure, pd.concat(data, ignore_index=True)
 
 
 def pareto_front(runs: pd.DataFrame) -> pd.DataFrame:
@@ -199,10 +264,10 @@ def pareto_front(runs: pd.DataFrame) -> pd.DataFrame:
 
 def _marker(place: dict[Any, Any], size: float, alpha: float) -> dict[str, Any]:
     return {
-        "marker": MODEL_MARKER.get(place["model"], "P"),
-        "color": MODALITY_COLOUR[place["modality"]],
+        "marker": MODEL_MARKER[place["model"]],
+        "color": modality_colour(place["modality"]),
         "markersize": size * (1.6 if place["model"] == "vggnet12" else 1.0),
-        "markeredgewidth": 0,
+        "markeredgewidth": 1.5 if place["model"] == "mean" else 0,
         "alpha": alpha,
     }
 
@@ -210,12 +275,11 @@ def _marker(place: dict[Any, Any], size: float, alpha: float) -> dict[str, Any]:
 def _pareto_legend(figure: Figure, runs: pd.DataFrame, metrics: pd.DataFrame) -> None:
     present = set(runs["modality"]) | set(metrics["modality"])
     handles = [
-        Line2D([], [], color=MODALITY_COLOUR[name], linewidth=4, label=MODALITY_LABEL[name])
-        for name in MODALITIES
-        if name in present
+        Line2D([], [], color=modality_colour(name), linewidth=4, label=modality_label(name))
+        for name in modality_order(present)
     ]
     handles += [
-        Line2D([], [], color=GREY, marker=MODEL_MARKER.get(name, "P"), linestyle="none", label=model_name(name))
+        Line2D([], [], color=GREY, marker=MODEL_MARKER[name], linestyle="none", label=model_name(name))
         for name in model_order(runs["model"])
     ]
     figure.legend(handles=handles, loc="outside upper center", ncols=4)

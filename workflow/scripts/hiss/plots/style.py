@@ -14,17 +14,52 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from hiss.files import atomic, write_table
+from hiss.modality import FUSIONS, Modality
 
 # Okabe & Ito (2008): told apart with any colour vision, and in grey by their lightness.
 BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
 YELLOW, BLUE, VERMILION, PURPLE = "#F0E442", "#0072B2", "#D55E00", "#CC79A7"
 GREY = "#777777"
+BROWN = "#8C510A"  # of no modality
 
-MODALITY_COLOUR = {"photo": BLUE, "spectra": ORANGE, "early": GREEN, "late": PURPLE}
-MODALITY_MARKER = {"photo": "o", "spectra": "s", "early": "D", "late": "^"}
-MODALITY_LABEL = {"photo": "photo", "spectra": "spectra", "early": "early fusion", "late": "late fusion"}
-MODEL_COLOUR = {"decision_tree": SKY, "lightgbm": VERMILION, "vggnet12": BLACK}
-MODEL_MARKER = {"decision_tree": "v", "lightgbm": "o", "vggnet12": "*"}
+_MODALITY_COLOUR = {
+    "photo": BLUE,
+    "spectra": ORANGE,
+    "early": GREEN,
+    "attention": SKY,
+    "late": PURPLE,
+    "stacked": VERMILION,
+    "lines": BLACK,
+    "none": GREY,
+}
+_MODALITY_MARKER = {
+    "photo": "o",
+    "spectra": "s",
+    "early": "D",
+    "attention": "P",
+    "late": "^",
+    "stacked": "v",
+    "lines": "h",
+    "none": "p",
+}
+_MODALITY_LABEL = {
+    "photo": "photo",
+    "spectra": "spectra",
+    "early": "early fusion",
+    "attention": "attention fusion",
+    "late": "late fusion",
+    "stacked": "stacked",
+    "lines": "emission lines",
+    "none": "no features",
+}
+MODEL_MARKER = {
+    "decision_tree": "v",
+    "lightgbm": "o",
+    "vggnet12": "*",
+    "mean": "_",
+    "magnitudes": "P",
+    "halpha": "X",
+}
 ZOOM_COLOUR = (BLACK, BLUE, SKY, ORANGE)
 ZOOM_LINE = ("-", "--", "-.", ":")
 
@@ -57,6 +92,31 @@ _STYLE: dict[Any, Any] = {
     "figure.constrained_layout.use": True,
 }
 mpl.rcParams.update(_STYLE)
+
+
+def modality_colour(name: str) -> str:
+    """Return the colour of a modality, the same in every figure; one with something added has that of its base."""
+    return _MODALITY_COLOUR[_base(name)]
+
+
+def modality_marker(name: str) -> str:
+    """Return the marker of a modality."""
+    return _MODALITY_MARKER[_base(name)]
+
+
+def modality_label(name: str) -> str:
+    """Return how a modality is named in figures and tables: ``early fusion, spectra of zoom 0``."""
+    label = _MODALITY_LABEL[_base(name)]
+    if name in FUSIONS:
+        return label
+    modality = Modality.parse(name)
+    if modality.spectra_zoom is not None:
+        label += f", spectra of zoom {modality.spectra_zoom}"
+    return label + (", at rest" if modality.rest_frame else "") + (", with z" if modality.redshift else "")
+
+
+def _base(name: str) -> str:
+    return name if name in FUSIONS else Modality.parse(name).base
 
 
 def panels(rows: int, columns: int, height: float = 2.5, **options: Any) -> tuple[Figure, list[Axes]]:

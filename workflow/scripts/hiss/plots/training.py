@@ -9,15 +9,16 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullFormatter
 
-from hiss.evaluation.collect import METRICS, MODALITIES
+from hiss.evaluation.collect import METRICS, modality_order
+from hiss.modality import FUSIONS
 from hiss.plots.style import (
     GREY,
     METRIC_LABEL,
-    MODALITY_COLOUR,
-    MODALITY_LABEL,
     VERMILION,
     ZOOM_COLOUR,
     ZOOM_LINE,
+    modality_colour,
+    modality_label,
     panels,
     sentence_figure,
     zoom_label,
@@ -49,7 +50,7 @@ def sweep_of_metrics(runs: pd.DataFrame, selection: pd.DataFrame, model: str, se
             f"No run of {model} has a {SETTING_LABEL[setting]}, so there is nothing to compare."
         ), part
     part = part[part[setting].notna()]
-    modalities = _present(part)
+    modalities = modality_order(part["modality"])
     columns = [f"{source}_{name}" for name in METRICS]
     figure, axes = panels(len(modalities), len(METRICS), 1.75, sharex=True, sharey="col")
     for place, axis in enumerate(axes):
@@ -60,7 +61,7 @@ def sweep_of_metrics(runs: pd.DataFrame, selection: pd.DataFrame, model: str, se
         if row == 0:
             axis.set_title(METRIC_LABEL[METRICS[column]])
         if column == 0:
-            axis.set_ylabel(MODALITY_LABEL[modalities[row]], color=MODALITY_COLOUR[modalities[row]])
+            axis.set_ylabel(modality_label(modalities[row]), color=modality_colour(modalities[row]))
         if row == len(modalities) - 1:
             axis.set_xlabel(SETTING_LABEL[setting])
     _share_legend(figure, axes[0])
@@ -110,11 +111,7 @@ def _share_legend(figure: Figure, axis: Axes, columns: int = 5) -> None:
 
 
 def _runs_of(runs: pd.DataFrame, model: str) -> pd.DataFrame:
-    return runs[(runs["model"] == model) & (runs["modality"] != "late")]
-
-
-def _present(part: pd.DataFrame) -> list[str]:
-    return [name for name in MODALITIES if (part["modality"] == name).any()]
+    return runs[(runs["model"] == model) & ~runs["modality"].isin(FUSIONS)]
 
 
 def sweep_of_two(runs: pd.DataFrame, selection: pd.DataFrame, model: str) -> Drawn:
@@ -127,7 +124,7 @@ def sweep_of_two(runs: pd.DataFrame, selection: pd.DataFrame, model: str) -> Dra
         return sentence_figure(f"No run of {model} is in this grid, so there is nothing to compare."), part
     by_depth = part["max_depth"].nunique() > 1
     setting, other = ("max_depth", "learning_rate") if by_depth else ("learning_rate", "max_depth")
-    modalities, zooms = _present(part), sorted(set(part["zoom"]))
+    modalities, zooms = modality_order(part["modality"]), sorted(set(part["zoom"]))
     figure, axes = panels(len(modalities), len(zooms), 1.75, sharex=True, sharey="row")
     values = sorted(set(part[other]))
     colours = _shades(len(values))
@@ -164,7 +161,7 @@ def _label_cell(axis: Axes, row: int, column: int, n_rows: int, modality: str, z
     if row == 0:
         axis.set_title(zoom_label(zoom))
     if column == 0:
-        axis.set_ylabel(f"{MODALITY_LABEL[modality]}\nRMSE [dex]", color=MODALITY_COLOUR[modality])
+        axis.set_ylabel(f"{modality_label(modality)}\nRMSE [dex]", color=modality_colour(modality))
     if row == n_rows - 1:
         axis.set_xlabel(xlabel)
 
@@ -182,7 +179,7 @@ def learning_curves(curves: Mapping[str, pd.DataFrame], selection: pd.DataFrame,
         What an iteration is called on the axis.
     """
     part = selection[selection["model"] == model]
-    modalities, zooms = _present(part), sorted(set(part["zoom"]))
+    modalities, zooms = modality_order(part["modality"]), sorted(set(part["zoom"]))
     if part.empty:
         return sentence_figure(f"No run of {model} is selected, so there is no curve to show."), part
     figure, axes = panels(len(modalities), len(zooms), 1.75, sharey="row")
@@ -196,7 +193,7 @@ def learning_curves(curves: Mapping[str, pd.DataFrame], selection: pd.DataFrame,
             axis.text(0.5, 0.5, "no run", transform=axis.transAxes, ha="center", color=GREY)
             continue
         curve = curves[str(cell.iloc[0]["path"])]
-        _draw_curve(axis, curve, MODALITY_COLOUR[modality])
+        _draw_curve(axis, curve, modality_colour(modality))
         data.append(curve.assign(modality=modality, zoom=zoom, settings=cell.iloc[0]["settings"]))
     _grey_legend(figure)
     return figure, pd.concat(data, ignore_index=True)

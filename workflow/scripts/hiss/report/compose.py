@@ -1,15 +1,16 @@
 """Which table and figure goes where in the report."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-import pandas as pd
-
-from hiss.evaluation.collect import model_name, model_order
+from hiss.evaluation.collect import BASELINE_NAMES, model_name, model_order
+from hiss.evaluation.meaning import COVERAGE_MEANING
+from hiss.modality import FUSIONS
 from hiss.report import answers as say
-from hiss.report import tables
+from hiss.report import study_tables, tables
+from hiss.report.given import SampleTables, StudyTables
 from hiss.report.page import FigureOnPage, Page, Section, provenance_tables
+from hiss.report.phrases import count, listed
 
 _SKY = {
     "simulated": "The sky is simulated: its numbers test the workflow and say nothing about real galaxies.",
@@ -17,27 +18,6 @@ _SKY = {
     "archive": "The sky is a region of the public SDSS archive.",
     "existing": "The cube is an existing one, made by the public HiSS-Cube; sigmas that it does not tell are unknown.",
 }
-
-
-@dataclass(frozen=True)
-class SampleTables:
-    """What is known of the sky and the sample."""
-
-    manifest: pd.DataFrame
-    rejects: pd.DataFrame
-    ledger: pd.DataFrame
-    gaps: pd.DataFrame
-
-
-@dataclass(frozen=True)
-class StudyTables:
-    """What came out of the experiments."""
-
-    runs: pd.DataFrame
-    selection: pd.DataFrame
-    metrics: pd.DataFrame
-    comparisons: pd.DataFrame
-    split: pd.DataFrame
 
 
 def compose(
@@ -60,9 +40,13 @@ def compose(
     record
         As `hiss.provenance.provenance` returns it.
     """
-    used: list[Section] = [_sample_section(sample, figures)]
+    used = [_sample_section(sample, figures)]
     if study is not None:
-        used += [*_model_sections(study, figures), _comparison_section(study, figures)]
+        used = [
+            Section("Accuracy against cost", "pareto", figures=_pick(figures, "fig_pareto")),
+            *used,
+            *_study_sections(study, figures),
+        ]
     placed = {figure.name for section in used for figure in section.figures}
     others = [figure for name, figure in figures.items() if name not in placed]
     if others:
@@ -70,9 +54,9 @@ def compose(
     return Page(
         title=title,
         summary=[f"Config {config}. {_SKY[sky]}", _counts(sample), *([_study_counts(study)] if study else [])],
-        answers=say.answers(study.metrics, study.comparisons) if study else _sample_answers(sample),
+        answers=say.answers(study) if study else _sample_answers(sample),
         sections=used,
-        runs=tables.runs_table(study.runs, study.selection["path"]) if study else None,
+        runs=study_tables.runs_table(study.runs, study.selection["path"]) if study else None,
         provenance=provenance_tables(record, sky),
     )
 
@@ -87,11 +71,6 @@ def _counts(sample: SampleTables) -> str:
     )
 
 
-def count(number: int, singular: str, plural: str = "") -> str:
-    """Return ``1 object`` or ``2 objects``."""
-    return f"{number:,} {singular if number == 1 else plural or singular + 's'}"
-
-
 def _step(sample: SampleTables, key: str) -> int:
     """Return what a step of the ledger leaves."""
     return int(sample.ledger.loc[sample.ledger["key"] == key, "count"].iloc[0])
@@ -99,13 +78,15 @@ def _step(sample: SampleTables, key: str) -> int:
 
 def _study_counts(study: StudyTables) -> str:
     sides = study.split["split"].value_counts()
-    trained = int((study.runs["modality"] != "late").sum())
-    fused = len(study.runs) - trained
+    fused, known = study.runs["modality"].isin(FUSIONS), study.runs["model"].isin(BASELINE_NAMES)
+    trained = [count(int((~fused & ~known).sum()), "model")]
+    trained += [count(int(known.sum()), "baseline")] if known.any() else []
+    tested = [count(len(study.selection), "selected run")]
+    tested += [count(int(fused.sum()), "fusion of predictions", "fusions of predictions")] if fused.any() else []
     return (
-        f"{trained:,} models were trained on {sides.get('train', 0):,} galaxies and compared on "
-        f"{sides.get('validation', 0):,} others; the {len(study.selection):,} selected ones"
-        + (f" and {fused:,} late fusions" if fused else "")
-        + f" were tested once on {sides.get('test', 0):,} more."
+        f"{listed(trained)} were trained on "
+        f"{sides.get('train', 0):,} galaxies and compared on {sides.get('validation', 0):,} others; "
+        f"{listed(tested)} were tested once on {sides.get('test', 0):,} more."
     )
 
 
@@ -148,16 +129,57 @@ def _sample_section(sample: SampleTables, figures: Mapping[str, FigureOnPage]) -
     )
 
 
+def _study_sections(study: StudyTables, figures: Mapping[str, FigureOnPage]) -> list[Section]:
+    """Return baselines, each model, and what was made of the selected settings; what was not asked for is left out."""
+    comparisons = study.comparisons
+    baselines = study.metrics["model"].isin(BASELINE_NAMES).any()
+    content = [
+        study_tables.baselines_table(study.metrics),
+        study_tables.baseline_runs_table(study.runs),
+        study_tables.above_baselines_table(study.metrics, comparisons),
+    ]
+    heading = "Baselines" if baselines else "The best of each model"
+    sections = [_section(heading, "baselines", content, _pick(figures, "fig_baselines"))]
+    sections += _model_sections(study, figures)
+    content = [study_tables.models_table(comparisons), study_tables.zooms_table(comparisons)]
+    sections.append(_section("Models and zooms compared", "comparison", content, _pick(figures, "fig_predicted_true")))
+    content = [study_tables.fusions_table(comparisons)]
+    sections.append(_section("Fusions", "fusions", content, _pick(figures, "fig_fusions")))
+    if study.intervals is not None and len(study.intervals):
+        content, drawn = [study_tables.intervals_table(study.intervals)], _pick(figures, "fig_intervals")
+        sections.append(_section("Prediction intervals", "intervals", content, drawn, COVERAGE_MEANING))
+    if study.cascade is not None:
+        content = [study_tables.cascade_table(study.cascade)]
+        sections.append(_section("Coarse to fine", "cascade", content, _pick(figures, "fig_cascade")))
+    sections.append(_section("Costs", "costs", [study_tables.cost_table(study.metrics)], []))
+    if study.variants is not None:
+        content = [study_tables.variants_table(study.variants)]
+        sections.append(_section("Variants", "variants", content, _pick(figures, "fig_variants")))
+    return sections
+
+
+def _section(
+    heading: str,
+    identifier: str,
+    content: Sequence[tables.Table],
+    figures: list[FigureOnPage],
+    paragraphs: Sequence[str] = (),
+) -> Section:
+    """Return a section with those of its tables that have rows."""
+    return Section(heading, identifier, list(paragraphs), [table for table in content if table.rows], figures)
+
+
 def _model_sections(study: StudyTables, figures: Mapping[str, FigureOnPage]) -> list[Section]:
-    names = tables.short_names(study.runs)
+    names = study_tables.short_names(study.runs)
     return [
         Section(
             model_name(model),
             model,
-            tables=[tables.metrics_table(study.metrics, model, names), tables.runtime_table(study.metrics, model)],
+            tables=[study_tables.metrics_table(study.metrics, model, names)],
             figures=_pick(figures, f"fig_metrics_{model}", f"fig_runtime_{model}", *_TRAINING_FIGURES.get(model, ())),
         )
         for model in model_order(study.metrics["model"])
+        if model not in BASELINE_NAMES
     ]
 
 
@@ -166,12 +188,3 @@ _TRAINING_FIGURES = {
     "lightgbm": ("fig_lightgbm_sweep", "fig_lightgbm_curves"),
     "vggnet12": ("fig_vgg_sweep", "fig_vgg_curves"),
 }
-
-
-def _comparison_section(study: StudyTables, figures: Mapping[str, FigureOnPage]) -> Section:
-    return Section(
-        "Modalities and models compared",
-        "comparison",
-        tables=[tables.comparisons_table(study.comparisons)],
-        figures=_pick(figures, "fig_predicted_true", "fig_pareto"),
-    )

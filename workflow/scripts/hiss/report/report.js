@@ -1,4 +1,7 @@
 "use strict";
+window.addEventListener("beforeprint", function () {
+  document.querySelectorAll("details").forEach(function (folded) { folded.open = true; });
+});
 (function () {
   const table = document.getElementById("runs-table");
   if (!table) { return; }

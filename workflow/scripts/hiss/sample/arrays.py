@@ -45,7 +45,7 @@ def load_rows(path: Path | str, rows: npt.ArrayLike, modality: str, sigma: bool 
     rows
         (n,) row numbers.
     modality
-        ``photo`` (images only), ``spectra`` or ``early`` (both).
+        ``photo`` (images only), ``spectra``, ``early`` (both) or ``none``.
     sigma
         False leaves the sigmas out.
 
@@ -54,14 +54,14 @@ def load_rows(path: Path | str, rows: npt.ArrayLike, modality: str, sigma: bool 
     HissError
         An unknown modality, or a row that the arrays do not have.
     """
-    if modality not in ("photo", "spectra", "early"):
-        raise HissError(f"modality {modality!r} is not known; name photo, spectra or early")
+    if modality not in ("photo", "spectra", "early", "none"):
+        raise HissError(f"modality {modality!r} is not known; name photo, spectra, early or none")
     wanted = np.asarray(rows, dtype=np.int64).reshape(-1)
     with h5py.File(path, "r") as file:
         n = len(file["target_id"])
         if len(wanted) and (wanted.min() < 0 or wanted.max() >= n):
             raise HissError(f"{path}: has {n} rows and row {wanted.max()} is asked for; make the sample again")
-        photo, spectra = modality != "spectra", modality != "photo"
+        photo, spectra = modality in ("photo", "early"), modality in ("spectra", "early")
         return Objects(
             images=gather(file["images"], wanted) if photo else None,
             image_sigma=gather(file["image_sigma"], wanted) if photo and sigma else None,

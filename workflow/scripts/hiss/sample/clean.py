@@ -35,15 +35,19 @@ def selection(objects: pd.DataFrame, missing: pd.DataFrame, multi: pd.DataFrame)
     return pd.DataFrame({"flag0": flag0, "gap_free": gap_free, "whole": whole, "single": single})
 
 
-def cleaned(objects: pd.DataFrame, passes: pd.DataFrame, policy: str) -> pd.DataFrame:
+def cleaned(objects: pd.DataFrame, passes: pd.DataFrame, flag: str, multi_object: str) -> pd.DataFrame:
     """Return the cleaned sample in order of ``row``: ``row target_id avg objid ra dec``.
 
     Parameters
     ----------
     passes
         Of `selection`.
-    policy
+    flag
+        Objects of which FLAG are kept: ``zero``, ``nonzero`` or ``any``.
+    multi_object
         ``reject`` or ``keep`` cutouts with more than one object.
     """
-    chosen = passes["flag0"] & passes["gap_free"] & passes["whole"] & (passes["single"] | (policy == "keep"))
+    chosen = passes["gap_free"] & passes["whole"] & (passes["single"] | (multi_object == "keep"))
+    if flag != "any":
+        chosen &= passes["flag0"] == (flag == "zero")
     return objects.loc[chosen.to_numpy(dtype=bool), CLEAN_COLUMNS].reset_index(drop=True)

@@ -70,30 +70,71 @@ def export_zoom(dense: Path | str, zoom: int, out: Path | str, record: Mapping[s
     """
     chosen = is_label(targets_table(dense)["avg"])
     rows = np.flatnonzero(chosen)
-    image, spectrum = ml_image_group(zoom), ml_spectrum_group(zoom)
-    sources = {
-        "images": ml_image_data(zoom),
-        "image_sigma": f"{image}/errors",
-        "spectra": ml_spectrum_data(zoom),
-        "spectrum_sigma": f"{spectrum}/errors",
-    }
+    sources = _sources(zoom)
     with h5py.File(dense, "r") as cube, atomic(out) as temporary, h5py.File(temporary, "w") as file:
         check_band_order(cube[sources["images"]])
         demand_sources(cube)
         for name, source in sources.items():
             _copy(cube[source], chosen, file, name, f"rows of {name}, zoom {zoom}")
-        _write(file, "wl", _wavelengths(cube[f"{spectrum}/wl"]), "Angstrom")
+        _write(file, "wl", _wavelengths(cube[_wl(zoom)]), "Angstrom")
         _write(file, "target_id", rows.astype(np.int64))
         _describe(file, zoom, record)
     return len(rows)
 
 
-def _copy(source: h5py.Dataset, chosen: np.ndarray, file: h5py.File, name: str, what: str) -> None:
-    if len(source) != len(chosen):
+def link_zoom(dense: Path | str, zoom: int, out: Path | str) -> None:
+    """Write what `export_zoom` writes, of all targets, labelled or not, by links: not a byte of the arrays is copied.
+
+    Parameters
+    ----------
+    dense
+        ``dense.h5``, or ``hiss_cube.h5`` that shows it.
+
+    Raises
+    ------
+    HissError
+        The cube has no such zoom, the band axis is not u g r i z, or a dataset is not of the targets or has another
+        unit.
+    """
+    n = len(targets_table(dense))
+    with h5py.File(dense, "r") as cube, h5py.File(out, "w") as file:
+        demand_sources(cube)
+        for name, source in _sources(zoom).items():
+            if source not in cube:
+                raise HissError(f"{dense}: holds no /{source}; name a cube with zoom {zoom}, whole")
+            _demand_rows(cube[source], n)
+            unit = cube[source].attrs.get("units", FLUX_UNIT)
+            if unit != FLUX_UNIT:
+                raise HissError(f"{dense}: /{source} is in {unit} where {FLUX_UNIT} is due; adopt it with the workflow")
+            file[name] = h5py.ExternalLink(str(Path(dense).absolute()), f"/{source}")
+        check_band_order(cube[ml_image_data(zoom)])
+        _write(file, "wl", _wavelengths(cube[_wl(zoom)]), "Angstrom")
+        _write(file, "target_id", np.arange(n, dtype=np.int64))
+
+
+def _sources(zoom: int) -> dict[str, str]:
+    """Return the dataset of the dense cube behind each of the exported arrays."""
+    return {
+        "images": ml_image_data(zoom),
+        "image_sigma": f"{ml_image_group(zoom)}/errors",
+        "spectra": ml_spectrum_data(zoom),
+        "spectrum_sigma": f"{ml_spectrum_group(zoom)}/errors",
+    }
+
+
+def _wl(zoom: int) -> str:
+    return f"{ml_spectrum_group(zoom)}/wl"
+
+
+def _demand_rows(source: h5py.Dataset, n: int) -> None:
+    if len(source) != n:
         raise HissError(
-            f"{source.file.filename}: {source.name} has {len(source)} rows for {len(chosen)} targets; "
-            "build the dense cube again"
+            f"{source.file.filename}: {source.name} has {len(source)} rows for {n} targets; build the dense cube again"
         )
+
+
+def _copy(source: h5py.Dataset, chosen: np.ndarray, file: h5py.File, name: str, what: str) -> None:
+    _demand_rows(source, len(chosen))
     out = _create(file, name, (int(chosen.sum()), *source.shape[1:]), FLUX_UNIT)
     done = 0
     blocks = list(blocks_of(len(chosen), row_size(source)))

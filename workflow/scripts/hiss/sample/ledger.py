@@ -29,7 +29,7 @@ def make_ledger(
     targets: pd.DataFrame,
     passes: pd.DataFrame,
     n_final: int,
-    policy: str,
+    choice: Mapping[str, str],
     selection: Sequence[Mapping[str, Any]] = (),
 ) -> pd.DataFrame:
     """Return the ledger, one row a step; each count is the one before less ``removed``.
@@ -46,8 +46,8 @@ def make_ledger(
         `hiss.sample.clean.selection` of the labelled targets.
     n_final
         Objects of the cleaned sample.
-    policy
-        ``reject`` or ``keep`` cutouts with more than one object.
+    choice
+        ``flag`` and ``multi_object`` of the sample, as `hiss.sample.clean.cleaned` takes them.
     selection
         ``key step removed`` of each condition by which files were asked of an archive; empty for a folder of files.
 
@@ -57,7 +57,7 @@ def make_ledger(
         The steps do not add up.
     """
     table = pd.DataFrame(
-        [vars(step) for step in _of_spectra(held, targets, selection) + _of_objects(passes, policy, n_final)]
+        [vars(step) for step in _of_spectra(held, targets, selection) + _of_objects(passes, n_final, **choice)]
     )
     table = table[COLUMNS].astype({"thesis": "Int64"})
     check_ledger(table)
@@ -106,25 +106,34 @@ def _of_spectra(held: Holdings, targets: pd.DataFrame, selection: Sequence[Mappi
     ]
 
 
-def _of_objects(passes: pd.DataFrame, policy: str, n_final: int) -> list[_Step]:
+def _of_objects(passes: pd.DataFrame, n_final: int, flag: str, multi_object: str) -> list[_Step]:
     steps = []
     left = np.ones(len(passes), dtype=bool)
 
-    def cut(step: str, key: str, column: str, thesis: int | None = None, note: str = "", apply: bool = True) -> None:
+    def cut(
+        step: str, key: str, passing: pd.Series, thesis: int | None = None, note: str = "", apply: bool = True
+    ) -> None:
         nonlocal left
-        fails = left & ~passes[column].to_numpy(dtype=bool)
+        fails = left & ~passing.to_numpy(dtype=bool)
         left = left & ~fails if apply else left
         removed = int(fails.sum())
         steps.append(_Step(step, key, int(left.sum()), removed if apply else 0, thesis, note.format(removed)))
 
-    cut("FLAG = 0", "flag0", "flag0", 16_841, "FLAG != 0: {:,} (thesis 13,911)")
-    cut("gap-free spectrum", "gap_free", "gap_free", 11_179, "no NaN flux at any zoom")
-    cut("image without missing pixels", "whole_image", "whole")
-    reject = policy == "reject"
+    study = flag == "zero"
+    if flag == "nonzero":
+        cut("FLAG != 0", "flag_nonzero", ~passes["flag0"], 13_911, "FLAG = 0: {:,} (thesis 16,841)")
+    else:
+        told = "FLAG != 0: {:,} (thesis 13,911)" + ("" if study else ", kept in this sample")
+        step, key, thesis = ("FLAG = 0", "flag0", 16_841) if study else ("any FLAG", "any_flag", None)
+        cut(step, key, passes["flag0"], thesis, told, apply=study)
+    thesis = 11_179 if study else None
+    cut("gap-free spectrum", "gap_free", passes["gap_free"], thesis, "no NaN flux at any zoom")
+    cut("image without missing pixels", "whole_image", passes["whole"])
+    reject = multi_object == "reject"
     note = f"{{:,}} with several {'cut' if reject else 'kept, as the config says'}; "
     note += "the thesis does not say where this cut falls: here it is the last"
-    cut("one object in the cutout", "single_object", "single", None, note, apply=reject)
-    return [*steps, _Step("final sample", "final", n_final, 0, 11_179)]
+    cut("one object in the cutout", "single_object", passes["single"], None, note, apply=reject)
+    return [*steps, _Step("final sample", "final", n_final, 0, thesis)]
 
 
 def check_ledger(table: pd.DataFrame) -> None:

@@ -5,6 +5,7 @@ from typing import Final
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
@@ -15,6 +16,8 @@ from hiss.progress import say
 
 SIDES: Final = ("train", "validation", "test")
 MIN_OBJECTS: Final = 30
+STUDY_SAMPLE: Final = "flag0"
+"""Name of the study's own sample: FLAG = 0."""
 OVERLAP_ARCSEC: Final = CUTOUT_SIZE * PIXEL_SCALE * 2**0.5
 """Farther apart than this, two cutouts share no pixel, however they are turned."""
 
@@ -57,9 +60,13 @@ def quantile_bins(values: np.ndarray, bins: int) -> np.ndarray:
 
 
 def assign_groups(
-    group: np.ndarray, stratum: np.ndarray, shares: Sequence[float], rng: np.random.Generator
+    group: np.ndarray,
+    stratum: np.ndarray,
+    shares: Sequence[float],
+    rng: np.random.Generator,
+    part: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Return the side (n,) int64 of each object: whole groups, each stratum shared out as asked.
+    """Return the side (n,) int64 of each object: whole groups, each stratum and each part shared out as asked.
 
     Large groups are placed first, each where it leaves the strata closest to their shares; the order of
     equal ones is random.
@@ -70,17 +77,25 @@ def assign_groups(
         (n,) int64.
     shares
         Of each side; they add up to 1.
+    part
+        (n,) int64 of coarser strata, all objects unless given; they count as much as all the strata together, or small
+        strata that each round the same way would add up to another share.
     """
+    if not len(group):
+        return np.empty(0, dtype=np.int64)
     _, member = np.unique(group, return_inverse=True)
     n_groups = int(member.max()) + 1
-    counts = np.zeros((n_groups, int(stratum.max()) + 2))
-    np.add.at(counts, (member, stratum), 1)
-    counts[:, -1] = counts[:, :-1].sum(axis=1)
+    part = np.zeros(len(group), dtype=np.int64) if part is None else part
+    strata, parts = (np.zeros((n_groups, int(labels.max()) + 1)) for labels in (stratum, part))
+    np.add.at(strata, (member, stratum), 1)
+    np.add.at(parts, (member, part), 1)
+    counts = np.concatenate([strata, parts], axis=1)
+    size = parts.sum(axis=1)
     due = np.asarray(shares)[:, None] * counts.sum(axis=0)
-    weight = 1 / np.maximum(due, 1e-9)
+    weight = np.repeat([1, strata.shape[1]], [strata.shape[1], parts.shape[1]]) / np.maximum(due, 1e-9)
     held = np.zeros_like(due)
     order = rng.permutation(n_groups)
-    order = order[np.argsort(-counts[order, -1], kind="stable")]
+    order = order[np.argsort(-size[order], kind="stable")]
     side = np.empty(n_groups, dtype=np.int64)
     for index in order:
         new = counts[index]
@@ -90,53 +105,90 @@ def assign_groups(
     return side[member]
 
 
-def make_split(clean: pd.DataFrame, shares: Mapping[str, float], folds: int, bins: int, seed: int) -> pd.DataFrame:
-    """Return the split of the cleaned sample in order of ``row``: ``row target_id group avg split fold``.
+def make_split(
+    objects: pd.DataFrame, study_rows: ArrayLike, shares: Mapping[str, float], folds: int, bins: int, seed: int
+) -> pd.DataFrame:
+    """Return the split of all labelled objects in order of ``row``: ``row target_id group avg split fold``.
+
+    Every sample takes its part of it (`restrict`), so that an object held out of one sample is held out of all. The
+    study's objects are strata of their own: its shares stay as asked, whatever else is in the catalogue.
 
     Parameters
     ----------
-    clean
-        With ``row target_id avg objid ra dec``.
+    objects
+        With ``row target_id avg objid ra dec``; every ``avg`` is finite.
+    study_rows
+        ``row`` of the objects of the study's own sample.
     shares
         Of train, validation and test.
     folds
         Number of folds in train; ``fold`` is -1 elsewhere.
     bins
-        Quantile bins of AVG for the stratification.
+        Quantile bins of AVG for the stratification, of the study's objects and of the others each for themselves.
+    """
+    objects = objects.sort_values("row", ignore_index=True)
+    group = overlap_groups(*(objects[name].to_numpy() for name in ("objid", "ra", "dec")))
+    outside = (~np.isin(objects["row"], np.asarray(study_rows))).astype(np.int64)
+    stratum = _strata(objects["avg"].to_numpy(dtype=float), outside, bins)
+    of_sides, of_folds = (np.random.default_rng(part) for part in np.random.SeedSequence(seed).spawn(2))
+    side = assign_groups(group, stratum, [shares[name] for name in SIDES], of_sides, outside)
+    fold = np.full(len(objects), -1, dtype=np.int64)
+    train = side == SIDES.index("train")
+    fold[train] = assign_groups(group[train], stratum[train], [1 / folds] * folds, of_folds, outside[train])
+    return objects[["row", "target_id"]].assign(
+        group=group, avg=objects["avg"], split=np.array(SIDES, dtype=object)[side], fold=fold
+    )
+
+
+def _strata(avg: np.ndarray, part: np.ndarray, bins: int) -> np.ndarray:
+    """Return the stratum (n,) int64 of each object: its bin of AVG within its part."""
+    stratum = np.zeros(len(avg), dtype=np.int64)
+    for one in np.unique(part):
+        inside = part == one
+        stratum[inside] = bins * one + quantile_bins(avg[inside], bins)
+    return stratum
+
+
+def restrict(
+    split: pd.DataFrame, rows: ArrayLike, shares: Mapping[str, float], folds: int, sample: str = STUDY_SAMPLE
+) -> pd.DataFrame:
+    """Return a sample's part of the split, its columns unchanged.
+
+    Parameters
+    ----------
+    split
+        Of all labelled objects, as `make_split` returns it.
+    rows
+        ``row`` of the objects of the sample.
+    shares, folds
+        As asked of `make_split`; shares that are off by much are said.
+    sample
+        Its name, for messages.
 
     Raises
     ------
     HissError
-        Fewer than `MIN_OBJECTS` objects, or too few groups for a side or a fold to have one.
+        Objects that are not in the split, fewer than `MIN_OBJECTS` of them, or a side or a fold without any.
     """
-    if len(clean) < MIN_OBJECTS:
+    rows = np.asarray(rows)
+    table = split[split["row"].isin(rows)].reset_index(drop=True)
+    if len(table) != len(rows):
         raise HissError(
-            f"the cleaned sample has {len(clean)} objects and a split asks for {MIN_OBJECTS}; take a larger "
-            "sky, or set 'experiments: null' to stop at the sample"
+            f"{len(rows) - len(table)} of the {len(rows)} objects of sample {sample} are not in split.parquet of all "
+            "labelled objects; delete the results' sample folder and run the same command again"
         )
-    clean = clean.sort_values("row", ignore_index=True)
-    group = overlap_groups(*(clean[name].to_numpy() for name in ("objid", "ra", "dec")))
-    stratum = quantile_bins(clean["avg"].to_numpy(dtype=float), bins)
-    of_sides, of_folds = (np.random.default_rng(part) for part in np.random.SeedSequence(seed).spawn(2))
-    side = assign_groups(group, stratum, [shares[name] for name in SIDES], of_sides)
-    fold = np.full(len(clean), -1, dtype=np.int64)
-    train = side == SIDES.index("train")
-    if train.any():
-        fold[train] = assign_groups(group[train], stratum[train], [1 / folds] * folds, of_folds)
-    table = clean[["row", "target_id"]].assign(
-        group=group, avg=clean["avg"], split=np.array(SIDES, dtype=object)[side], fold=fold
-    )
-    _check(table, shares, folds)
-    return table
-
-
-def _check(table: pd.DataFrame, shares: Mapping[str, float], folds: int) -> None:
+    remedy = "take a larger sky, or set 'experiments: null' to stop at the sample"
+    if sample != STUDY_SAMPLE:
+        remedy = "take a larger sky, or leave its variants out of experiments.variants"
+    if len(table) < MIN_OBJECTS:
+        raise HissError(f"sample {sample} has {len(table)} objects and a split asks for {MIN_OBJECTS}; {remedy}")
     if set(table["split"]) != set(SIDES) or set(table["fold"]) - {-1} != set(range(folds)):
         raise HissError(
-            f"the {len(table)} objects of the cleaned sample form {table['group'].nunique()} groups of overlapping "
-            f"cutouts, too few for train, validation, test and {folds} folds; take a larger sky"
+            f"the {len(table)} objects of sample {sample} form {table['group'].nunique()} groups of overlapping "
+            f"cutouts, too few for train, validation, test and {folds} folds; {remedy}"
         )
     for name in SIDES:
         share = float((table["split"] == name).mean())
         if abs(share - shares[name]) > _TOLERANCE:
             say(f"{name} holds {share:.0%} where {shares[name]:.0%} were asked: large groups stay together")
+    return table

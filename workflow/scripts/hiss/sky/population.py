@@ -146,6 +146,11 @@ def draw_quasars(n: int, rng: np.random.Generator) -> pd.DataFrame:
     )
 
 
+def label_noise(quiescent: np.ndarray) -> np.ndarray:
+    """Return sigma (n,) [dex] of the noise that the label AVG has about the truth: no prediction can be better."""
+    return np.where(np.asarray(quiescent, dtype=bool), _LABEL_SIGMA[True], _LABEL_SIGMA[False])
+
+
 def draw_labels(log_sfr: np.ndarray, quiescent: np.ndarray, rng: np.random.Generator) -> pd.DataFrame:
     """Return what the catalogue says of galaxies of known SFR: the truth with the label's own noise.
 
@@ -156,9 +161,8 @@ def draw_labels(log_sfr: np.ndarray, quiescent: np.ndarray, rng: np.random.Gener
     """
     n = len(log_sfr)
     passive = np.asarray(quiescent, dtype=bool)
-    noise = np.where(passive, _LABEL_SIGMA[True], _LABEL_SIGMA[False])
     width = np.where(passive, rng.uniform(0.5, 0.8, n), rng.uniform(0.14, 0.3, n))
-    avg = log_sfr + rng.normal(0, 1, n) * noise
+    avg = log_sfr + rng.normal(0, 1, n) * label_noise(passive)
     median = avg + np.where(passive, 0.08, 0.01) + rng.normal(0, 0.02, n)
     # the distribution of a quiescent galaxy has a tail to low rates
     skew = np.where(passive, 0.12, 0.02)

@@ -1,0 +1,127 @@
+"""How a number, a run and a difference are said in a sentence."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from hiss.evaluation.collect import model_name
+from hiss.modality import FUSIONS, Modality
+
+Row = dict[Any, Any]
+"""One row of a table."""
+
+_TOO_FEW = "too few objects for an interval"
+_MODALITY = {
+    "photo": "the images alone",
+    "spectra": "the spectra alone",
+    "early": "early fusion",
+    "attention": "attention fusion",
+    "late": "late fusion",
+    "stacked": "stacked fusion",
+    "lines": "the emission lines",
+    "none": "no features",
+}
+
+
+def modality_phrase(name: str) -> str:
+    """Return what a modality is called in a sentence."""
+    if name in FUSIONS:
+        return _MODALITY[name]
+    modality = Modality.parse(name)
+    added = [
+        *([f"the spectra of zoom {modality.spectra_zoom}"] if modality.spectra_zoom is not None else []),
+        *(["the spectra at rest"] if modality.rest_frame else []),
+        *(["the redshift"] if modality.redshift else []),
+    ]
+    return _MODALITY[modality.base] + (f" with {' and '.join(added)}" if added else "")
+
+
+def records(table: pd.DataFrame) -> list[Row]:
+    """Return the rows of a table as dictionaries."""
+    return table.to_dict("records")
+
+
+def lowest(table: pd.DataFrame, column: str) -> Row | None:
+    """Return the row with the lowest value of a column, the first of equal ones; None where there is no value."""
+    known = table[table[column].notna()].sort_values(column, kind="stable")
+    return records(known)[0] if len(known) else None
+
+
+def describe(row: Row) -> str:
+    """Return what a selected run is, in words."""
+    return f"{model_name(row['model'])} {looks_at(row['modality'])} at zoom {int(row['zoom'])}"
+
+
+def looks_at(modality: str) -> str:
+    """Return ``on the images alone`` or ``with early fusion``."""
+    fused = modality in FUSIONS or Modality.parse(modality).base in ("early", "attention")
+    return f"{'with' if fused else 'on'} {modality_phrase(modality)}"
+
+
+def with_interval(row: Row, name: str, unit: str = "") -> str:
+    """Return ``0.31 dex (95\u00a0% interval 0.28 to 0.35)`` of one metric."""
+    low, high = row[f"{name}_low"], row[f"{name}_high"]
+    told = f"95\u00a0% interval {fixed(low)} to {fixed(high)}" if np.isfinite(low) else _TOO_FEW
+    return f"{fixed(row[name])}{unit} ({told})"
+
+
+def verdict(row: Row, a: str, b: str) -> str:
+    """Return what a paired difference of RMSE, a less b, says to the question whether a is better."""
+    if not np.isfinite(row["low"]):
+        return f"cannot tell, there are too few objects for an interval ({signed(row['delta_rmse'])} dex)."
+    if row["high"] < 0:
+        return f"yes. The RMSE of {a} is lower than that of {b} by {-row['delta_rmse']:.3f} dex ({span(row)})."
+    if row["low"] > 0:
+        return f"no. The RMSE of {a} is higher than that of {b} by {row['delta_rmse']:.3f} dex ({span(row)})."
+    return (
+        f"the two cannot be told apart. The RMSE of {a} differs from that of {b} by {signed(row['delta_rmse'])} dex, "
+        f"and the {span(row)} includes zero."
+    )
+
+
+def which(row: Row, a: str, b: str) -> str:
+    """Return which of two is better by a paired difference of RMSE, a less b."""
+    told = f"RMSE difference {signed(row['delta_rmse'])} dex, {span(row)}"
+    if row["high"] < 0:
+        return f"{a} beats {b} ({told})."
+    if row["low"] > 0:
+        return f"{b} beats {a} ({told})."
+    return f"{a} and {b} cannot be told apart ({told})."
+
+
+def span(row: Row) -> str:
+    """Return the interval of a difference."""
+    if not np.isfinite(row["low"]):
+        return _TOO_FEW
+    return f"95\u00a0% interval {signed(row['low'])} to {signed(row['high'])}"
+
+
+def signed(value: float) -> str:
+    """Return a number with its sign."""
+    return minus(f"{value:+.3f}")
+
+
+def fixed(value: float, digits: int = 3) -> str:
+    """Return a number with that many decimals; what rounds to zero has no sign."""
+    return minus(f"{round(value, digits) + 0.0:.{digits}f}")
+
+
+def minus(shown: str) -> str:
+    """Return a number as text with a minus sign in place of the hyphen."""
+    return shown.replace("-", "−")
+
+
+def percent(share: float) -> str:
+    """Return ``90\u00a0%`` of 0.9, with a decimal where it needs one."""
+    return f"{100 * share:.1f}".removesuffix(".0") + "\u00a0%"
+
+
+def count(number: int, singular: str, plural: str = "") -> str:
+    """Return ``1 object`` or ``2 objects``."""
+    return f"{number:,} {singular if number == 1 else plural or singular + 's'}"
+
+
+def listed(words: list[str]) -> str:
+    """Return ``a, b and c``."""
+    return " and ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
