@@ -162,7 +162,7 @@ def test_a_good_file_is_not_set_aside_for_the_machine_s_trouble(trouble, place, 
 @pytest.mark.parametrize("place", ["opening", "parsing"])
 def test_an_unreadable_file_is_set_aside(place, sdss_files, monkeypatch):
     fail_in(monkeypatch, place, OSError(errno.EIO, os.strerror(errno.EIO)))
-    with pytest.raises(BadInput, match=r"cannot be read|truncated or corrupt"):
+    with pytest.raises(BadInput, match=r"cannot be read|corrupt"):
         read_spectrum(sdss_files / "spectra" / "spec-0266-51602-0001.fits")
 
 
@@ -180,7 +180,7 @@ def test_a_mistake_of_ours_sets_no_file_aside(mistake, sdss_files, monkeypatch):
     ("cells", "dtype"), [(b"NaN?", np.float64), (np.float32("nan"), np.int64), ([1e300], np.int32)]
 )
 def test_cells_that_do_not_fit_are_the_file_s_fault(cells, dtype):
-    with pytest.raises(BadInput, match="truncated or corrupt"):
+    with pytest.raises(BadInput, match="the file is corrupt"):
         converted(cells, dtype, Path("spec.fits"))
 
 

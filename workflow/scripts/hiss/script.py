@@ -5,8 +5,9 @@ import sys
 import time
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from platform import node
 from typing import Any, TextIO
 
 from hiss.errors import HissError
@@ -40,11 +41,14 @@ def job(log: Path | str) -> Iterator[None]:
     """Run a rule's work with stdout and stderr also in its log.
 
     A `HissError` ends the job with its one sentence, anything else with its traceback; both are in the log
-    and on the terminal.
+    and on the terminal. The log begins with when and where: Snakemake shows no other log of a failed job, not even
+    the scheduler's that says why it was killed, once it has met an empty one.
     """
     Path(log).parent.mkdir(parents=True, exist_ok=True)
     out, err = sys.stdout, sys.stderr
     Path(log).write_text("")
+    with suppress(OSError), Path(log).open("w") as begun:  # a full disk is found out when something is to be said
+        begun.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} on {node()}\n")
     with Path(log).open("a") as stream:  # at the end, also where another MPI rank has added to it
         sys.stdout = sys.stderr = _Tee(err, stream)
         try:

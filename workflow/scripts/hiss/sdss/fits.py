@@ -70,13 +70,14 @@ def open_fits(path: Path | str, memmap: bool = False) -> Iterator[fits.HDUList]:
 
 
 def _opened(source: BinaryIO, memmap: bool, path: Path) -> fits.HDUList:
-    try:
-        with corrupt_is_bad(path):
+    with corrupt_is_bad(path):
+        try:
             return fits.open(source, memmap=memmap, lazy_load_hdus=True)
-    except BadInput as error:
-        if "SIMPLE" in str(error):
-            raise BadInput(f"{path}: this is not a FITS file; fetch it again") from error
-        raise
+        except OSError as error:
+            _demand_sound_machine(path, error)
+            foreign = "SIMPLE" in str(error)
+            what = "this is not a FITS file" if foreign else f"the file is truncated or corrupt ({error})"
+            raise BadInput(f"{path}: {what}; fetch it again") from error
 
 
 @contextmanager
@@ -123,7 +124,7 @@ def corrupt_is_bad(path: Path) -> Iterator[None]:
         yield
     except (ArithmeticError, LookupError, TypeError, ValueError, MemoryError, OSError, VerifyError) as error:
         _demand_sound_machine(path, error)
-        raise BadInput(f"{path}: the file is truncated or corrupt ({error}); fetch it again") from error
+        raise BadInput(f"{path}: the file is corrupt ({error}); fetch it again") from error
 
 
 def _demand_sound_machine(path: Path, error: Exception) -> None:
