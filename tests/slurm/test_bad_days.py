@@ -171,12 +171,16 @@ def test_a_launcher_of_another_mpi_stops_the_build_in_words(copy_of_study):
     assert not sparse.exists()
 
 
-# Rank 1 is held before its first line and then killed: rank 0 waits for it, as in the middle of a build.
-ONE_DIES = """\
+# Rank 1 is killed once rank 0 has begun, which then waits for it.
+BUILD_LOG = "results/slurm/logs/cube/build_sparse.log"
+ONE_DIES = f"""\
 shift 2
 exec srun --kill-on-bad-exit=1 -n 2 bash -c '
     if [ "$SLURM_PROCID" = 1 ]; then
-        sleep 600 & echo $! > killed.pid; sleep 8; kill -KILL $!; wait $!
+        "$@" &
+        until [ -s {BUILD_LOG} ]; do sleep 0.05; done
+        kill -KILL $!
+        wait $!
     else
         exec "$@"
     fi' build "$@"
@@ -187,6 +191,7 @@ def test_a_rank_killed_under_srun_ends_the_job_in_words(copy_of_study):
     workspace = copy_of_study()
     sparse = workspace.folder / "results/slurm/cube/sparse.h5"
     sparse.unlink()
+    (workspace.folder / BUILD_LOG).unlink()
     (workspace.folder / "one_dies.sh").write_text(ONE_DIES)
     workspace.set_site(mpi={"launcher": "bash one_dies.sh", "tasks": 2, "nodes": 2})
     asked = str(sparse.relative_to(workspace.folder))
@@ -195,7 +200,7 @@ def test_a_rank_killed_under_srun_ends_the_job_in_words(copy_of_study):
     (job,) = accounts(submitted(printed))
     assert job.state == "FAILED"
     assert not sparse.exists()
-    assert not list(sparse.parent.glob(".*.part"))
+    assert workspace.planned(asked, config=CONFIG) == {"build_sparse": 1}
 
 
 def test_a_machine_with_its_own_slurm_is_left_alone(cluster, tmp_path):

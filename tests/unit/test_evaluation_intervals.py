@@ -17,6 +17,7 @@ from hiss.evaluation.conformal import (
     widening,
 )
 from hiss.evaluation.coverage import COVERAGE_COLUMNS, coverage_table
+from hiss.evaluation.predicted import Predicted, with_interval
 from hiss.evaluation.quantiles import quantiles_of, uncrossed
 
 # ---- the quantile ----
@@ -202,3 +203,18 @@ def test_without_intervals_the_table_is_empty_and_well_formed(level: float | Non
     table = coverage_table(nothing, level, 4)
     assert list(table) == COVERAGE_COLUMNS
     assert table.empty
+
+
+@pytest.mark.parametrize("with_ends", [False, True])
+def test_where_too_few_objects_promise_nothing_there_is_no_interval(with_ends: bool, capsys) -> None:
+    """Whatever its kind: an infinite widening must not become a NaN that counts as a miss."""
+    split = pd.DataFrame({"row": range(18), "group": range(18), "split": "train"})
+    held = pd.DataFrame({"row": range(18), "truth": 0.0, "prediction": np.linspace(-1, 1, 18)})
+    ends = held.drop(columns="prediction").assign(low=-1.0, high=1.0)
+    new = pd.DataFrame({"prediction": [0.0, 1.0]})
+    run = Predicted(new, held, (pd.DataFrame({"low": [-1.0, 0.0], "high": [1.0, 2.0]}), ends) if with_ends else None)
+    table = with_interval(run, split, 0.95, "a run")
+    assert table[["low", "high", "half_width"]].isna().all(axis=None)
+    assert set(table["method"]) == {""}
+    assert "too few training objects" in capsys.readouterr().err
+    assert with_interval(run, split, 0.9, "a run")["low"].notna().all()

@@ -15,7 +15,9 @@ class Grid(Section):
     @field_validator("max_depth", "learning_rate", "zooms", check_fields=False)
     @classmethod
     def _listed_once(cls, values: Any) -> Any:
-        return unique(values) if isinstance(values, list) else values
+        if isinstance(values, list):
+            unique([f"{value:g}" for value in values])  # as the runs' folders are named
+        return values
 
     def replaced(self, settings: Mapping[str, Any]) -> dict[str, Any]:
         """Return settings to be put in place of one point's, with the types they are to have.

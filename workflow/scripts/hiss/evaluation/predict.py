@@ -158,7 +158,8 @@ def _sides(run: _Run, targets: pd.DataFrame) -> NDArray[np.object_]:
     objects = run.results / "sample" / "objects.parquet"
     if run.split.empty or not objects.is_file():
         return np.full(len(targets), "", dtype=object)
-    known = run.split.merge(read_table(objects)[["row", "objid"]], on="row").drop_duplicates("objid")
+    known = run.split.merge(read_table(objects)[["row", "objid"]], on="row")
+    known = known[known["objid"] != 0].drop_duplicates("objid")  # 0 is no identity
     sides = targets["objid"].map(known.set_index("objid")["split"])
     return sides.fillna("").to_numpy(dtype=object)
 

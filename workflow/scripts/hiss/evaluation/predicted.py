@@ -36,16 +36,15 @@ def with_interval(run: Predicted, split: pd.DataFrame, level: float | None, what
     table = run.table.assign(low=np.nan, high=np.nan, half_width=np.nan, method="")
     if level is None:
         return table
-    if run.held_out is not None:
-        half = half_width(run.held_out, split, level)
-        table = table.assign(low=table["prediction"] - half, high=table["prediction"] + half, half_width=half)
-        table["method"] = "residuals"
-    if run.ends is not None:
-        ends, held_out = run.ends
-        table["low"], table["high"] = widened(ends["low"], ends["high"], widening(held_out, split, level))
-        table["method"] = "quantiles"
-    if np.isinf(table["high"]).any():
+    half = np.nan if run.held_out is None else half_width(run.held_out, split, level)
+    by = np.nan if run.ends is None else widening(run.ends[1], split, level)
+    if np.isinf([half, by]).any():
         say(f"{what}: too few training objects for an interval that holds {level:g} of the objects")
-        table.loc[:, ["low", "high", "half_width"]] = np.nan
-        table["method"] = ""
+        return table
+    if run.held_out is not None:
+        low, high = table["prediction"] - half, table["prediction"] + half
+        table = table.assign(low=low, high=high, half_width=half, method="residuals")
+    if run.ends is not None:
+        table["low"], table["high"] = widened(run.ends[0]["low"], run.ends[0]["high"], by)
+        table["method"] = "quantiles"
     return table

@@ -178,7 +178,13 @@ def _drawn(train: Data, rows: NDArray[np.int64], split: pd.DataFrame, run: Mappi
             "ask for fewer in experiments.variants"
         )
     group = split.set_index("row").loc[rows, "group"].to_numpy()
-    return train.take(draw_groups(group, int(run["train_size"]), int(run["seed"])))
+    drawn = draw_groups(group, int(run["train_size"]), int(run["seed"]))
+    if not len(drawn):
+        raise HissError(
+            f"{run['name']} asks for {run['train_size']} training objects, fewer than the group of overlapping cutouts "
+            "that is drawn first; ask for more in experiments.variants"
+        )
+    return train.take(drawn)
 
 
 def draw_groups(group: ArrayLike, size: int, seed: int) -> NDArray[np.int64]:
