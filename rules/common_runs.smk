@@ -350,7 +350,9 @@ def cascade_inputs(wildcards):
         "metrics": [results(f"{run.folder}/metrics.json") for run in runs],
         "validation": [results(f"{run.folder}/validation.parquet") for run in runs],
         "times": [
-            path for path in timed() if "/lightgbm/" in path and path.endswith(tuple(f"zoom{z}.csv" for z in zooms))
+            results(f"evaluation/times/{model}/{modality}/zoom{zoom}.csv")
+            for model, modality, zoom in folders_of_study()
+            if model == "lightgbm" and zoom in zooms
         ],
         "quantiles": _quantiles(zooms[:1]),
         "out_of_fold": _out_of_fold("lightgbm", MODALITIES, zooms),
