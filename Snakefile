@@ -33,6 +33,7 @@ include: "rules/features.smk"
 include: "rules/experiments.smk"
 include: "rules/selected.smk"
 include: "rules/evaluation.smk"
+include: "rules/figures.smk"
 include: "rules/report.smk"
 
 
