@@ -160,8 +160,8 @@ def floor(folder: Path, read: int, written: int) -> float:
     return taken
 
 
-def build(folder: Path, ranks: int, compression: str | None) -> tuple[float, float]:
-    """Build the dense cube as its rule does; return the time [s] and the peak memory of a rank [MB]."""
+def build(folder: Path, ranks: int, compression: str | None) -> tuple[float, float, float]:
+    """Build the dense cube as its rule does; return its time, its processor time [s] and a rank's peak memory [MB]."""
     options = Cube.model_validate({"compression": compression}).for_build()
     line = [
         "mpirun", "-n", str(ranks), sys.executable, SCRIPTS / "build_dense.py", "--ranks", str(ranks),
@@ -175,7 +175,7 @@ def build(folder: Path, ranks: int, compression: str | None) -> tuple[float, flo
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise SystemExit((folder / "stderr").read_text())
-    return time.perf_counter() - start, used.ru_maxrss * 1024 / 1e6
+    return time.perf_counter() - start, used.ru_utime + used.ru_stime, used.ru_maxrss * 1024 / 1e6
 
 
 def resample(n: int) -> float:
@@ -190,17 +190,18 @@ def resample(n: int) -> float:
     return time.perf_counter() - start
 
 
-def measure(folder: Path, n: int, args: argparse.Namespace, empty: float) -> str:
+def measure(folder: Path, n: int, args: argparse.Namespace, empty: tuple[float, float]) -> str:
     """Measure one number of targets; return a row of the table."""
     read = make_cube(folder, n, args.targets_a_field, args.compression)
-    least = floor(folder, read, n * TARGET)
-    taken, memory = build(folder, args.ranks, args.compression)
+    before = floor(folder, read, n * TARGET)
+    taken, processor, memory = build(folder, args.ranks, args.compression)
     size = (folder / "dense.h5").stat().st_size
     (folder / "dense.h5").unlink()
-    net = taken - empty
+    least = (before + floor(folder, read, n * TARGET)) / 2
+    net, busy = taken - empty[0], processor - empty[1]
     return (
-        f"| {n} | {taken:.1f} | {1e3 * net / n:.2f} | {least:.1f} | {taken / least:.2f} | {net / least:.2f} | "
-        f"{memory:.0f} | {size / (n * TARGET):.3f} |"
+        f"| {n} | {taken:.1f} | {1e3 * net / n:.2f} | {1e3 * busy / n:.2f} | {least:.1f} | {taken / least:.2f} | "
+        f"{net / least:.2f} | {memory:.0f} | {size / (n * TARGET):.3f} |"
     )
 
 
@@ -214,12 +215,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parser.parse_args(argv)
     print(f"{RESAMPLED} spectra resampled to four zooms on one core: {resample(RESAMPLED):.1f} s\n")
     print(f"Dense cube on {args.ranks} rank(s), {args.compression or 'not compressed'}:\n")
-    print("| targets | build [s] | net [ms a target] | floor [s] | build / floor | net / floor | MB a rank | size |")
-    print("|---|---|---|---|---|---|---|---|")
+    print("| targets | build [s] | net [ms each] | of a core | floor [s] | build / floor | net / floor | MB | size |")
+    print("|---|---|---|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         make_cube(folder, 1, 1, args.compression)
-        empty, _ = build(folder, args.ranks, args.compression)
+        empty = build(folder, args.ranks, args.compression)[:2]
         for n in args.targets:
             need = 3 * n * TARGET + 10**9 * FIELDS // 2
             if (free := shutil.disk_usage(folder).free) < need:
@@ -228,7 +229,8 @@ def main(argv: Sequence[str] | None = None) -> None:
                 )
                 continue
             print(measure(folder, n, args, empty), flush=True)
-    print(f"\nnet: without the {empty:.1f} s that a cube of one target takes; size: of the file over that of its data")
+    print(f"\nnet: without the {empty[0]:.1f} s that a cube of one target takes; of a core: processor time of the same")
+    print("floor: the mean of one before and one after the build; size: of the file over that of its data")
 
 
 if __name__ == "__main__":
