@@ -1,6 +1,8 @@
 # make run    set up and run the workflow          make test   set up, then every check and test
 # make run CONFIG=config/real_field.yaml           make lock   resolve requirements.in again
 # make predict RUN=<folder of a run> CUBE=<hiss_cube.h5> OUT=<predictions.parquet, .csv, .fits or .vot>
+# make look TARGET=<plate-mjd-fiber>               draw any object of a cube; without TARGET it lists some
+#           or ID=<target_id> or CONE="<ra> <dec> <radius>" [deg]; CUBE=<hiss_cube.h5> (else of CONFIG) ZOOM=0 OUT=<.png, .svg, .pdf>
 CONFIG  ?= config/demo.yaml
 PROFILE ?= profiles/default
 # Folder of raw SDSS files, in place of the config's sky.local.path
@@ -13,7 +15,7 @@ BIN     := .venv/bin
 
 LOCAL   := $(if $(SDSS),--config 'sky={"local": {"path": "$(SDSS)"}}')
 
-.PHONY: run predict setup test check format lock schema clean
+.PHONY: run predict look setup test check format lock schema clean
 
 run: setup
 	@$(BIN)/snakemake --profile $(PROFILE) --cores all $(ARGS) --quiet rules host reason $(LOCAL) --configfile $(CONFIG)
@@ -22,6 +24,10 @@ run: setup
 predict: setup
 	@$(foreach name,RUN CUBE OUT,$(if $($(name)),,$(error make predict needs $(name)=..., see the first lines of the Makefile)))
 	@$(BIN)/python workflow/scripts/predict.py --run '$(RUN)' --cube '$(CUBE)' --out '$(OUT)' --level $(LEVEL)
+
+look: setup
+	@$(BIN)/python workflow/scripts/look.py --config '$(CONFIG)' $(if $(CUBE),--cube '$(CUBE)') $(if $(OUT),--out '$(OUT)') \
+	    $(if $(ZOOM),--zoom $(ZOOM)) $(if $(ID),--id $(ID)) $(if $(CONE),--cone $(CONE)) $(if $(TARGET),'$(TARGET)')
 
 setup:
 	@envs/setup.sh
@@ -44,6 +50,7 @@ format: setup
 
 schema: setup
 	PYTHONPATH=workflow/scripts $(BIN)/python -c 'import json; from hiss.config.settings import schema; print(json.dumps(schema(), indent=2))' > config/schema.json
+	PYTHONPATH=workflow/scripts $(BIN)/python -c 'import json; from hiss.deposit.summary import schema; print(json.dumps(schema(), indent=2))' > workflow/schemas/summary.json
 
 # torch is pinned without its build (+cpu, +cu130): each machine takes the one its index offers.
 lock: setup

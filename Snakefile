@@ -11,6 +11,10 @@ if not workflow.config_settings.configfiles:
 
 include: "rules/common.smk"
 include: "rules/common_runs.smk"
+include: "rules/common_side.smk"
+include: "rules/common_diagnostics.smk"
+include: "rules/common_sample.smk"
+include: "rules/common_exports.smk"
 
 
 pathvars:
@@ -33,8 +37,16 @@ include: "rules/features.smk"
 include: "rules/experiments.smk"
 include: "rules/selected.smk"
 include: "rules/evaluation.smk"
+include: "rules/labels.smk"
 include: "rules/figures.smk"
+include: "rules/sample_figures.smk"
+include: "rules/model_figures.smk"
+include: "rules/gallery.smk"
+include: "rules/diagnostics.smk"
+include: "rules/diagnostic_figures.smk"
+include: "rules/structure.smk"
 include: "rules/report.smk"
+include: "rules/exports.smk"
 
 
 wildcard_constraints:
@@ -56,13 +68,21 @@ localrules:
     assemble_cube,
     check_accounts,
     list_objects,
+    measure_labels,
     make_ledger,
     split_objects,
     split_sample,
+    link_targets,
     select_runs,
+    join_selections,
     fuse_late,
     fuse_stacked,
     collect_runs,
+    collect_importance,
+    write_predictions,
+    write_summary,
+    keep_workflow,
+    write_crate,
 
 
 # A compute node may have no way to the world outside.
@@ -76,6 +96,7 @@ rule all:
         "<results>/report/report.html",
         "<results>/cube/hiss_cube.h5",
         "<results>/cube/accounts.json",
+        "<results>/ro-crate-metadata.json",
 
 
 rule cube:
@@ -95,3 +116,8 @@ rule experiments:
         all_runs("metrics.json"),
         fusions("metrics.json"),
         all_variants("metrics.json"),
+
+
+rule exports:
+    input:
+        "<results>/ro-crate-metadata.json",

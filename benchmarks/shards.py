@@ -49,7 +49,7 @@ from hiss.sky.sky import simulate_sky
 
 PARTS = ["plan", "stitch", "jobs"]
 SQUARE_DEGREES = 3368  # of the synthetic sky: 1,000 cells of order 5
-COPIED = ("Snakefile", "rules", "envs", "config", "workflow", "profiles", "requirements.lock")
+COPIED = ("Snakefile", "rules", "envs", "config", "workflow", "profiles", "requirements.lock", "CITATION.cff")
 
 
 @contextmanager

@@ -195,18 +195,25 @@ def max_bin(wildcards):
 
 
 def imagenet_weights(wildcards):
-    """An input function: the file of ImageNet weights, fetched where the config names an address."""
-    named = experiments.vggnet12.weights
+    """An input function: the file of ImageNet weights, fetched where the config names an address or its hash."""
+    study, named = experiments.vggnet12, experiments.vggnet12.weights
     if wildcards.get("variant"):
         named = _variant(wildcards).settings.get("weights", named)
     if named is None:
         return []
-    return results("weights/imagenet.safetensors") if "://" in named else named
+    checked = named == study.weights and ("://" in named or study.weights_sha256)
+    return results("weights/imagenet.safetensors") if checked else named
 
 
 def weights_address():
-    """Where ImageNet weights are fetched from."""
+    """Where ImageNet weights are fetched from: an address, or a file whose hash the config names."""
     return experiments.vggnet12.weights if HAS_EXPERIMENTS and experiments.vggnet12 else None
+
+
+def weights_file():
+    """The file of ImageNet weights that the config names, where it is no address."""
+    named = weights_address()
+    return [] if named is None or "://" in named else named
 
 
 def weights_sha256():

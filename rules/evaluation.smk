@@ -1,21 +1,17 @@
 # Evaluation: select by cross-validation or validation, read the test set once, put intervals on what it says.
 
 
+# Each model for itself: a setting added to one model's grid is no reason to do another model's work again.
 rule select_runs:
     input:
-        metrics=all_runs("metrics.json"),
+        metrics=runs_of_model("metrics.json"),
         code=library("select_runs.py"),
     output:
-        selection=report(
-            "<results>/evaluation/selection.csv",
-            caption="../workflow/report/selection.rst",
-            category="Tables",
-            labels={"what": "Selected runs"},
-        ),
+        selection="<results>/evaluation/selection_{model}.csv",
     log:
-        "<logs>/evaluation/select_runs.log",
+        "<logs>/evaluation/select_runs_{model}.log",
     benchmark:
-        "<benchmarks>/evaluation/select_runs.jsonl"
+        "<benchmarks>/evaluation/select_runs_{model}.jsonl"
     conda:
         "../envs/trees.yaml"
     envmodules:
@@ -25,6 +21,32 @@ rule select_runs:
         mem_mb=more_each_attempt(500),
     script:
         "../workflow/scripts/select_runs.py"
+
+
+rule join_selections:
+    input:
+        selections=expand("<results>/evaluation/selection_{model}.csv", model=[*MODELS, *BASELINES]),
+        code=library("join_selections.py"),
+    output:
+        selection=report(
+            "<results>/evaluation/selection.csv",
+            caption="../workflow/report/selection.rst",
+            category="Tables",
+            labels={"what": "Selected runs"},
+        ),
+    log:
+        "<logs>/evaluation/join_selections.log",
+    benchmark:
+        "<benchmarks>/evaluation/join_selections.jsonl"
+    conda:
+        "../envs/trees.yaml"
+    envmodules:
+        *site_modules("trees"),
+    threads: 1
+    resources:
+        mem_mb=more_each_attempt(500),
+    script:
+        "../workflow/scripts/join_selections.py"
 
 
 rule collect_runs:
@@ -54,12 +76,14 @@ rule collect_runs:
         "../workflow/scripts/collect_runs.py"
 
 
-# The one rule that reads the test set.
+# The one rule that reads the test set, for the trees and the baselines here and for the CNN below.
 rule evaluate_test:
     input:
-        selection="<results>/evaluation/selection.csv",
+        selection="<results>/evaluation/selection_{model}.csv",
         split=f"<results>/sample/{SAMPLE}/split.parquet",
         arrays=expand("<results>/sample/zoom{zoom}.h5", zoom=STUDY_ZOOMS),
+        fine=treated_arrays,
+        neighbours=neighbours,
         lines=line_table_of_model,
         metrics=runs_of_model("metrics.json"),
         models=models_of_runs,
@@ -76,22 +100,57 @@ rule evaluate_test:
     wildcard_constraints:
         model="decision_tree|lightgbm|mean|magnitudes|halpha",
     conda:
-        "../envs/report.yaml"
+        "../envs/trees.yaml"
     envmodules:
-        *site_modules("report"),
+        *site_modules("trees"),
     threads: 2
     resources:
         mem_mb=more_each_attempt(4000),
     params:
         level=interval_level(),
+        treatment=treatment,
     script:
         "../workflow/scripts/evaluate_test.py"
+
+
+rule test_cnn:
+    input:
+        selection="<results>/evaluation/selection_{model}.csv",
+        split=f"<results>/sample/{SAMPLE}/split.parquet",
+        arrays=expand("<results>/sample/zoom{zoom}.h5", zoom=STUDY_ZOOMS),
+        fine=treated_arrays,
+        neighbours=neighbours,
+        metrics=runs_of_model("metrics.json"),
+        models=models_of_runs,
+        stacked=stacked_of_model,
+        out_of_fold=out_of_fold_of_model,
+        code=library("test_cnn.py"),
+    output:
+        test="<results>/evaluation/test_{model}.parquet",
+    log:
+        "<logs>/evaluation/evaluate_test_{model}.log",
+    benchmark:
+        "<benchmarks>/evaluation/evaluate_test_{model}.jsonl"
+    wildcard_constraints:
+        model="vggnet12",
+    conda:
+        "../envs/cnn.yaml"
+    envmodules:
+        *site_modules("cnn"),
+    threads: 2
+    resources:
+        mem_mb=more_each_attempt(4000),
+    params:
+        level=interval_level(),
+        treatment=treatment,
+    script:
+        "../workflow/scripts/test_cnn.py"
 
 
 # The times in the report: each selected setting once more, with the whole machine to itself.
 rule time_selected:
     input:
-        selection="<results>/evaluation/selection.csv",
+        selection="<results>/evaluation/selection_{model}.csv",
         features=features,
         bins=bins,
         metrics=runs_at("metrics.json"),
@@ -105,9 +164,9 @@ rule time_selected:
     wildcard_constraints:
         model="decision_tree|lightgbm",
     conda:
-        "../envs/report.yaml"
+        "../envs/trees.yaml"
     envmodules:
-        *site_modules("report"),
+        *site_modules("trees"),
     threads: 64  # more than there are is scaled down to all there are: nothing runs beside
     resources:
         mem_mb=training_memory,
@@ -117,24 +176,31 @@ rule time_selected:
 
 
 # The same on a GPU, where there is one.
-use rule time_selected as time_cnn with:
+rule time_cnn:
     input:
-        selection="<results>/evaluation/selection.csv",
+        selection="<results>/evaluation/selection_{model}.csv",
         features=features,
-        bins=[],
         metrics=runs_at("metrics.json"),
         weights=imagenet_weights,
-        code=library("time_selected.py"),
+        code=library("time_cnn.py"),
+    output:
+        times="<results>/evaluation/times/{model}/{modality}/zoom{zoom}.csv",
+    log:
+        "<logs>/evaluation/times/{model}/{modality}/zoom{zoom}.log",
+    benchmark:
+        "<benchmarks>/evaluation/times/{model}/{modality}/zoom{zoom}.jsonl"
     wildcard_constraints:
         model="vggnet12",
+    conda:
+        "../envs/cnn.yaml"
+    envmodules:
+        *site_modules("cnn"),
+    threads: 64
     resources:
         mem_mb=network_memory,
         runtime=training_minutes(60),
-
-
-use rule evaluate_test as test_cnn with:
-    wildcard_constraints:
-        model="vggnet12",
+    script:
+        "../workflow/scripts/time_cnn.py"
 
 
 rule summarise:
@@ -224,7 +290,7 @@ rule compare_variants:
 rule evaluate_cascade:
     input:
         unpack(cascade_inputs),
-        selection="<results>/evaluation/selection.csv",
+        selection="<results>/evaluation/selection_lightgbm.csv",
         split=f"<results>/sample/{SAMPLE}/split.parquet",
         code=library("evaluate_cascade.py"),
     output:

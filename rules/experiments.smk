@@ -121,8 +121,10 @@ rule train_baseline:
         "../workflow/scripts/train_baseline.py"
 
 
+# Also a file at hand, where the config says what it must hash to: it is checked, and that copy is what is used.
 rule fetch_weights:
     input:
+        file=weights_file(),
         code=library("fetch_weights.py"),
     output:
         weights="<results>/weights/imagenet.safetensors",

@@ -7,6 +7,8 @@ rule prepare_features:
         spectra=spectra_arrays,
         objects="<results>/sample/objects.parquet",
         lines=line_table,
+        fine=treated_arrays,
+        neighbours=neighbours,
         split="<results>/sample/{sample}/split.parquet",
         code=library("prepare_features.py"),
     output:
@@ -22,6 +24,8 @@ rule prepare_features:
     threads: 1
     resources:
         mem_mb=training_memory,
+    params:
+        treatment=treatment,
     script:
         "../workflow/scripts/prepare_features.py"
 

@@ -16,9 +16,21 @@ rule write_report:
         intervals="<results>/evaluation/intervals.csv" if INTERVALS else [],
         variants=variants_table(),
         cascade=cascade(),
+        labels="<results>/sample/label_noise.csv" if HAS_EXPERIMENTS else [],
+        importance=importance_summary(),
+        trends="<results>/evaluation/residual_trends.csv" if HAS_EXPERIMENTS else [],
+        calibration="<results>/evaluation/calibration.csv" if INTERVALS else [],
+        learning=rules.fit_learning.output.fits if learning_table() else [],
+        tests=expand("<results>/evaluation/test_{model}.parquet", model=MODELS),
+        objects="<results>/sample/objects.parquet" if HAS_EXPERIMENTS else [],
+        gallery="<results>/report/gallery/gallery.json",
         halpha=runs_of("halpha", "model.json")[:1],
+        structure=structure_tables(),
         figures=[
             rules.plot_sample.output,
+            rules.plot_labels.output,
+            rules.plot_neighbours.output,
+            rules.plot_sample_choices.output if variants_table() else [],
             rules.plot_decision_tree.output if "decision_tree" in MODELS else [],
             rules.plot_lightgbm.output if "lightgbm" in MODELS else [],
             rules.plot_vggnet12.output if "vggnet12" in MODELS else [],
@@ -26,13 +38,19 @@ rule write_report:
             rules.plot_intervals.output if INTERVALS else [],
             rules.plot_variants.output if variants_table() else [],
             rules.plot_cascade.output if cascade() else [],
+            rules.plot_structure.output if STRUCTURE else [],
+            rules.plot_residuals.output if HAS_EXPERIMENTS else [],
+            rules.plot_calibration.output if INTERVALS else [],
+            rules.plot_importance.output if importance(".csv") else [],
+            rules.plot_saliency.output if saliency(".csv") else [],
+            rules.plot_learning.output if learning_table() else [],
         ],
         captions=[
             os.path.relpath(path) for path in sorted(Path(workflow.basedir, "workflow", "report").glob("fig_*.rst"))
         ],
         page=[
             os.path.relpath(Path(workflow.basedir, "workflow", "scripts", "hiss", "report", name))
-            for name in ("template.html.j2", "report.css", "report.js")
+            for name in ("template.html.j2", "parts.html.j2", "report.css", "report.js", "plots.js", "runs.js")
         ],
         code=library("write_report.py"),
     output:

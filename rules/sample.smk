@@ -127,6 +127,31 @@ rule find_multi_objects:
         "../workflow/scripts/find_multi_objects.py"
 
 
+# Real segmentation beside the rule of thumb: which pixels of each cutout are another source's.
+rule find_neighbours:
+    input:
+        arrays="<results>/sample/zoom0.h5",
+        code=library("find_neighbours.py"),
+    output:
+        neighbours="<results>/sample/neighbours.h5",
+        sources="<results>/sample/sources.parquet",
+    log:
+        "<logs>/sample/find_neighbours.log",
+    benchmark:
+        "<benchmarks>/sample/find_neighbours.jsonl"
+    conda:
+        "../envs/cube.yaml"
+    envmodules:
+        *site_modules("cube"),
+    threads: 1
+    resources:
+        mem_mb=more_each_attempt(1000),
+    params:
+        segmentation=SEGMENTATION,
+    script:
+        "../workflow/scripts/find_neighbours.py"
+
+
 rule make_ledger:
     input:
         manifest="<results>/sky/manifest.parquet",
@@ -135,7 +160,9 @@ rule make_ledger:
         dense="<results>/cube/dense.h5",
         objects="<results>/sample/objects.parquet",
         missing="<results>/sample/missing.parquet",
+        gaps="<results>/sample/gaps.parquet",
         multi="<results>/sample/multi_object.parquet",
+        sources=sources_table,
         plan=branch(settings.sky.source == "archive", then="<results>/sky/plan/plan.json"),
         code=library("make_ledger.py"),
     output:

@@ -3,7 +3,7 @@
 
 rule cross_validate:
     input:
-        selection="<results>/evaluation/selection.csv",
+        selection="<results>/evaluation/selection_{model}.csv",
         features=features,
         bins=bins,
         metrics=runs_at("metrics.json"),
@@ -18,9 +18,9 @@ rule cross_validate:
     wildcard_constraints:
         model="decision_tree|lightgbm",
     conda:
-        "../envs/report.yaml"
+        "../envs/trees.yaml"
     envmodules:
-        *site_modules("report"),
+        *site_modules("trees"),
     threads: 1
     resources:
         mem_mb=training_memory,
@@ -29,29 +29,36 @@ rule cross_validate:
         "../workflow/scripts/cross_validate.py"
 
 
-use rule cross_validate as cross_validate_cnn with:
+rule cross_validate_cnn:
     input:
-        selection="<results>/evaluation/selection.csv",
+        selection="<results>/evaluation/selection_{model}.csv",
         features=features,
-        bins=[],
         metrics=runs_at("metrics.json"),
-        out_of_fold=[],
         weights=imagenet_weights,
-        code=library("cross_validate.py"),
+        code=library("cross_validate_cnn.py"),
+    output:
+        out_of_fold="<results>/evaluation/out_of_fold/{model}/{modality}/zoom{zoom}.parquet",
+    log:
+        "<logs>/evaluation/out_of_fold/{model}/{modality}/zoom{zoom}.log",
+    benchmark:
+        "<benchmarks>/evaluation/out_of_fold/{model}/{modality}/zoom{zoom}.jsonl"
     wildcard_constraints:
         model="vggnet12",
     conda:
         "../envs/cnn.yaml"
     envmodules:
         *site_modules("cnn"),
+    threads: 1
     resources:
         mem_mb=network_memory,
         runtime=training_minutes(300),
+    script:
+        "../workflow/scripts/cross_validate_cnn.py"
 
 
 rule fuse_late:
     input:
-        selection="<results>/evaluation/selection.csv",
+        selection="<results>/evaluation/selection_{model}.csv",
         metrics=candidates("metrics.json"),
         validation=candidates("validation.parquet"),
         code=library("fuse_late.py"),
@@ -75,7 +82,7 @@ rule fuse_late:
 
 rule fuse_stacked:
     input:
-        selection="<results>/evaluation/selection.csv",
+        selection="<results>/evaluation/selection_{model}.csv",
         metrics=candidates("metrics.json"),
         validation=candidates("validation.parquet"),
         out_of_fold=out_of_fold_parts,
@@ -103,7 +110,7 @@ rule fuse_stacked:
 # Two more fits of LightGBM's selected settings, to its errors: the ends of an interval whose width follows the object.
 rule fit_quantiles:
     input:
-        selection="<results>/evaluation/selection.csv",
+        selection="<results>/evaluation/selection_lightgbm.csv",
         features=f"<results>/features/{SAMPLE}/{{modality}}/zoom{{zoom}}.h5",
         bins=bins,
         metrics=lightgbm_runs_at("metrics.json"),
@@ -120,9 +127,9 @@ rule fit_quantiles:
     benchmark:
         "<benchmarks>/evaluation/quantiles/{modality}/zoom{zoom}.jsonl"
     conda:
-        "../envs/report.yaml"
+        "../envs/trees.yaml"
     envmodules:
-        *site_modules("report"),
+        *site_modules("trees"),
     threads: 1
     resources:
         mem_mb=training_memory,
@@ -135,7 +142,7 @@ rule fit_quantiles:
 
 rule refit_variant:
     input:
-        selection="<results>/evaluation/selection.csv",
+        selection="<results>/evaluation/selection_{model}.csv",
         features=features,
         split="<results>/sample/{sample}/split.parquet",
         bins=bins,
@@ -152,9 +159,9 @@ rule refit_variant:
     wildcard_constraints:
         model="decision_tree|lightgbm",
     conda:
-        "../envs/report.yaml"
+        "../envs/trees.yaml"
     envmodules:
-        *site_modules("report"),
+        *site_modules("trees"),
     threads: 1
     resources:
         mem_mb=training_memory,
@@ -165,21 +172,33 @@ rule refit_variant:
         "../workflow/scripts/refit_variant.py"
 
 
-use rule refit_variant as refit_cnn with:
+rule refit_cnn:
     input:
-        selection="<results>/evaluation/selection.csv",
+        selection="<results>/evaluation/selection_{model}.csv",
         features=features,
         split="<results>/sample/{sample}/split.parquet",
-        bins=[],
         metrics=runs_behind("metrics.json"),
         weights=imagenet_weights,
-        code=library("refit_variant.py"),
+        code=library("refit_cnn.py"),
+    output:
+        metrics="<results>/runs/{target}/{sample}/{model}/{modality}/zoom{zoom}/variant={variant}/metrics.json",
+        validation="<results>/runs/{target}/{sample}/{model}/{modality}/zoom{zoom}/variant={variant}/validation.parquet",
+        models=directory("<results>/runs/{target}/{sample}/{model}/{modality}/zoom{zoom}/variant={variant}/models"),
+    log:
+        "<logs>/runs/{target}/{sample}/{model}/{modality}/zoom{zoom}/variant={variant}.log",
+    benchmark:
+        "<benchmarks>/runs/{target}/{sample}/{model}/{modality}/zoom{zoom}/variant={variant}.jsonl"
     wildcard_constraints:
         model="vggnet12",
     conda:
         "../envs/cnn.yaml"
     envmodules:
         *site_modules("cnn"),
+    threads: 1
     resources:
         mem_mb=network_memory,
         runtime=training_minutes(180),
+    params:
+        run=variant_run,
+    script:
+        "../workflow/scripts/refit_cnn.py"

@@ -12,6 +12,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from miniature_curves import write_curve
+from miniature_diagnostics import diagnose
+from miniature_labels import make_repeats
+from miniature_report import report
 from miniature_sample import make_objects, make_split, write_arrays, write_dense, write_sample_tables
 
 from hiss.evaluation.cascade import evaluate_cascade
@@ -27,11 +31,15 @@ from hiss.models.fusion import fused_metrics, late_fusion
 from hiss.models.metrics import scores
 from hiss.models.stacking import stack_selected
 from hiss.names import join_settings
-from hiss.plots.draw import draw_cascade, draw_comparison, draw_intervals, draw_model, draw_sample, draw_variants
-from hiss.provenance import provenance
-from hiss.report.compose import compose
-from hiss.report.given import SampleTables, StudyTables
-from hiss.report.page import load_figures, write_page
+from hiss.plots.draw import (
+    draw_cascade,
+    draw_comparison,
+    draw_intervals,
+    draw_labels,
+    draw_model,
+    draw_sample,
+    draw_variants,
+)
 
 GRID: dict[str, list[dict[str, Any]]] = {
     "decision_tree": [{"max_depth": depth} for depth in (1, 2, 3, 4, 5, 6)],
@@ -157,7 +165,7 @@ def _write_run(
     write_table(place / "validation.parquet", table)
     found = scores(truth, prediction)
     if model in GRID:
-        _write_curve(place / "curve.csv", model, found)
+        write_curve(place / "curve.csv", model, found)
     folds = {key: [value * step for step in (0.9, 0.95, 1, 1.05, 1.1)] for key, value in found.items()}
     cost = 4.0**-zoom * {"decision_tree": 0.5, "lightgbm": 4, "vggnet12": 4}.get(model, 0.01)
     cost *= {"photo": 1.0, "spectra": 0.6}.get(modality, 1.5)
@@ -179,17 +187,6 @@ def _write_run(
     }
     write_json(place / "metrics.json", metrics)
     return metrics
-
-
-def _write_curve(path: Path, model: str, found: dict[str, float]) -> None:
-    if model == "decision_tree":
-        folds = {key: [value * step for step in (0.9, 0.95, 1, 1.05, 1.1)] for key, value in found.items()}
-        write_table(path, pd.DataFrame({"fold": range(5), **folds}))
-        return
-    steps = np.arange(1, 61)
-    fall = found["rmse"] * (1 + np.exp(-steps / 10))
-    losses = {"train_rmse": fall * np.exp(-steps / 150), "validation_rmse": fall + 2e-5 * (steps - 45) ** 2}
-    write_table(path, pd.DataFrame({"iteration": steps, **losses}))
 
 
 # ---- evaluation ----
@@ -297,9 +294,7 @@ def _tests(folder: Path, selection: pd.DataFrame, split: pd.DataFrame, study: St
             quantiles=quantiles if study.intervals and model == "lightgbm" else [],
             stacked=sorted(folder.glob(f"runs/sfr/flag0/{model}/stacked/*/*/model.json")),
         )
-        tables.append(
-            predict_test(model, selection, folders, arrays, split, None, held=held, predict=fake_predict(split))
-        )
+        tables.append(predict_test(model, selection, folders, arrays, split, fake_predict(split), None, held))
         write_table(folder / "evaluation" / f"test_{model}.parquet", tables[-1])
     return pd.concat(tables, ignore_index=True)
 
@@ -308,8 +303,8 @@ def fake_predict(split: pd.DataFrame):
     """Return a predictor of truth and noise, the same for the same run."""
     truth = split.set_index("row")
 
-    def predict(folder: Path, model: str, sources: Any, rows: np.ndarray) -> pd.DataFrame:
-        folder = Path(folder)
+    def predict(folder: Path, sources: Any, rows: np.ndarray) -> pd.DataFrame:
+        folder, model = Path(folder), Path(folder).parts[-4]
         chosen = truth.loc[rows]
         if folder.name in ("low", "high"):
             ends = _ends(chosen, folder.parts[-3], int(folder.parts[-2].removeprefix("zoom")))
@@ -379,6 +374,7 @@ def draw(folder: Path) -> list[Path]:
     figures, tables = folder / "report" / "figures", folder / "evaluation"
     names = {"objects": "objects", "gaps": "gaps", "missing": "missing", "multi_object": "multi_object"}
     sample = {name: read_table(folder / "sample" / f"{file}.parquet") for name, file in names.items()}
+    draw_labels(figures, sample["objects"], make_repeats(sample["objects"]))
     draw_sample(figures, folder / "cube" / "dense.h5", folder / "sample" / "zoom0.h5", sample, 0.9, "r")
     if tables.is_dir():
         found = {path.stem: read_table(path) for path in tables.glob("*.csv")}
@@ -389,33 +385,9 @@ def draw(folder: Path) -> list[Path]:
         draw_comparison(figures, found["runs"], found["metrics"], found["comparisons"], tests, sample["objects"])
         if len(found["intervals"]):
             draw_intervals(figures, found["intervals"], found["metrics"])
+            diagnose(folder, LEVEL)
         if "variants" in found:
             draw_variants(figures, found["variants"])
         if "cascade" in found:
             draw_cascade(figures, found["cascade"])
     return sorted(figures.glob("*.svg"))
-
-
-def report(folder: Path, title: str = "A miniature <study> & its report") -> Path:
-    """Write the report of a miniature whose figures are drawn."""
-    repo = Path(__file__).resolve().parents[1]
-    sample = SampleTables(
-        read_table(folder / "sky" / "manifest.parquet"),
-        read_table(folder / "cube" / "rejects.parquet"),
-        read_table(folder / "sample" / "flag0" / "ledger.csv"),
-        read_table(folder / "sample" / "gap_table.csv"),
-    )
-    study = None
-    if (folder / "evaluation").is_dir():
-        tables = {path.stem: read_table(path) for path in (folder / "evaluation").glob("*.csv")}
-        study = StudyTables(**tables, split=read_table(folder / "sample" / "flag0" / "split.parquet"))
-    figures = load_figures(
-        sorted((folder / "report" / "figures").iterdir()), sorted((repo / "workflow" / "report").glob("fig_*.rst"))
-    )
-    settings = {"results": "results/miniature", "experiments": {"zooms": [0, 1, 2, 3]}}
-    record = provenance({"ledger": folder / "sample" / "flag0" / "ledger.csv"}, settings, [Path(__file__)])
-    write_page(
-        folder / "report" / "report.html",
-        compose(title, "config/miniature.yaml", "simulated", sample, study, figures, record),
-    )
-    return folder / "report" / "report.html"

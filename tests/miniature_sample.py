@@ -37,6 +37,8 @@ def make_objects(n: int, rng: np.random.Generator) -> pd.DataFrame:
             "p16": avg - width,
             "p84": avg + width,
             "flag": np.where(rng.random(n) < 0.2, 2.0, 0.0),
+            "refused_image": np.arange(n) % 50 == 7,
+            "refused_spectrum": np.arange(n) % 60 == 8,
         }
     )
 

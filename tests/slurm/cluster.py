@@ -250,7 +250,10 @@ class Cluster:
 
     def all_idle(self) -> bool:
         """Return whether every node is up and waits for work."""
-        out = self.ask("sinfo", "-h", "-N", "-o", "%N %T")
+        try:
+            out = self.ask("sinfo", "-h", "-N", "-o", "%N %T")
+        except subprocess.CalledProcessError:  # the controller does not answer yet
+            return False
         return {line.split()[0] for line in out.splitlines() if line.split()[1] == "idle"} == set(NODES)
 
     def _call(self, *command: object) -> None:

@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -44,7 +45,8 @@ CONFIG = "config/study.yaml"
 # Where there are no accounts: as little as makes every kind of job but the GPU's.
 SMALLEST = STUDY | {
     "experiments": {
-        name: STUDY["experiments"][name] for name in ("variants", "baselines", "intervals", "cascade", "zooms")
+        name: STUDY["experiments"][name]
+        for name in ("variants", "baselines", "intervals", "cascade", "diagnostics", "zooms")
     }
     | {"variants": {}, "modalities": ["photo"], "decision_tree": {"max_depth": [2]}, "lightgbm": None, "vggnet12": None}
 }
@@ -80,9 +82,16 @@ class OnSlurm(Workspace):
     """A workspace whose snakemake submits to the cluster."""
 
     cluster: Cluster | None = field(default=None)
+    device: str = "cpu"
+    """What HISS_DEVICE says: the cluster's GPU is a file, and torch has none to train on."""
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return super().environment | {"HISS_DEVICE": self.device}
 
     def command(self, *arguments: str, config: str, profile: str = "") -> list[str]:
-        return super().command(*arguments, *OFTEN, config=config, profile="profiles/slurm")
+        _, *rest = super().command(*arguments, *OFTEN, config=config, profile="profiles/slurm")
+        return [sys.executable, str(Path(__file__).with_name("often.py")), *rest]
 
     def set_site(self, **changes: object) -> None:
         """Write profiles/slurm/site.yaml."""

@@ -126,6 +126,17 @@ def test_a_gpu_that_the_partition_has_not_is_refused_with_sbatch_s_reason(copy_o
     assert not submitted(printed)
 
 
+def test_a_gpu_that_torch_cannot_use_stops_the_job_in_words(copy_of_study):
+    """The cluster's GPU is a file: SLURM gives it to the job, and torch finds none."""
+    workspace = copy_of_study()
+    workspace.device = ""
+    target = lose(workspace, "vggnet12")
+    printed = workspace.run(target, "--retries", "0", config=CONFIG, fails=True)
+    assert re.search(r"SLURM gave this job a GPU \(\w+=\S+\), and torch", printed), printed[-3000:]
+    assert "HISS_DEVICE=cpu" in printed
+    assert re.search(r"rule train_cnn:\n.*\n.*\n +log: \S+/vggnet12/photo/\S+\.log", printed), "the log of its rule"
+
+
 def test_ctrl_c_cancels_the_jobs(long_run):
     workspace, target, config = long_run
     started = workspace.start(target, config=config)

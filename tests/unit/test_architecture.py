@@ -7,7 +7,7 @@ import pytest
 
 from hiss.imports import modules_of
 
-FLOORS = ["ground", "sdss", "cube", "sample", "models", "evaluation", "plots", "report"]
+FLOORS = ["ground", "sdss", "cube", "sample", "models", "structure", "evaluation", "plots", "report", "deposit"]
 SCRIPTS = Path(__file__).resolve().parents[2] / "workflow" / "scripts"
 LIBRARY = SCRIPTS / "hiss"
 MODULES = sorted(LIBRARY.rglob("*.py"))

@@ -5,8 +5,9 @@ import pytest
 import yaml
 
 from hiss.config.settings import parse_settings, schema
+from hiss.config.variants import default_variants
 from hiss.errors import HissError
-from hiss.runs import plan_runs, plan_variants
+from hiss.runs import idle_variants, plan_runs, plan_variants
 
 STUDY = {"sky": {"source": "archive"}}
 
@@ -47,7 +48,7 @@ def test_the_shipped_study_is_the_whole_grid(repo):
     assert count == grid | {"mean": 1, "magnitudes": 1, "halpha": 2}
     assert sum(grid.values()) == 516
     variants = plan_variants(settings.experiments)
-    assert Counter(run.model for run in variants) == {"decision_tree": 19, "lightgbm": 22, "vggnet12": 25}
+    assert Counter(run.model for run in variants) == {"decision_tree": 36, "lightgbm": 39, "vggnet12": 42}
     assert {run.name for run in variants} == {f"variant={name}" for name in settings.experiments.variants}
     assert settings.sky.source == "archive"
     assert settings.sky.archive.region.name == "stripe82"
@@ -128,7 +129,7 @@ def test_an_existing_cube_needs_no_sky_and_only_it_does_without():
 @pytest.mark.parametrize(
     ("variant", "part"),
     [
-        ({}, "changes nothing; name one of attention, members"),
+        ({}, "changes nothing; name one of attention, draws, members"),
         ({"models": ["lightgbm"], "zooms": [3]}, "changes nothing"),
         ({"redshift": True, "zooms": []}, "leave the key out for all"),
         ({"redshift": True, "models": ["lightgbm", "lightgbm"]}, "twice"),
@@ -161,14 +162,72 @@ def test_a_variant_s_setting_is_asked_of_the_models_it_is_for_and_that_are_on():
     assert parse_settings(STUDY | {"experiments": alone}, "x").experiments.variants["w"].settings == {"dropout": 0.1}
 
 
+def choice_of(**other):
+    plain = {"flag": "zero", "multi_object": "reject", "detector": "threshold", "gaps": "reject", "longest": 20}
+    return plain | other
+
+
 def test_samples_say_what_they_keep():
     sample = parse_settings(STUDY | {"sample": {"multi_object": {"policy": "keep"}}}, "x").sample
-    assert sample.choices()["flag0"] == {"flag": "zero", "multi_object": "keep"}
-    assert sample.choices()["flagged"] == {"flag": "nonzero", "multi_object": "keep"}
+    assert sample.choices()["flag0"] == choice_of(multi_object="keep")
+    assert sample.choices()["flagged"] == choice_of(flag="nonzero", multi_object="keep")
     other = {"variants": {"single": {"multi_object": "reject"}}, "multi_object": {"policy": "keep"}}
     choices = parse_settings(STUDY | {"sample": other, "experiments": {"variants": {}}}, "x").sample.choices()
-    assert choices["single"] == {"flag": "zero", "multi_object": "reject"}
+    assert choices["single"] == choice_of()
+
+
+def test_samples_differ_by_neighbours_and_gaps():
+    choices = parse_settings(STUDY | {"sample": {"gaps": {"longest": 7}}}, "x").sample.choices()
+    masked = choice_of(multi_object="mask", detector="segmentation", longest=7)
+    assert choices["neighbours_masked"] == masked, "masks are segmentation's, whatever counts the objects"
+    assert choices["segmented"] == choice_of(detector="segmentation", longest=7)
+    assert choices["gaps_masked"] == choice_of(gaps="mask", longest=7)
+    assert choices["gaps_interpolated"]["gaps"] == "interpolate"
+
+
+@pytest.mark.parametrize(
+    "sample",
+    [
+        {"variants": {"mine": {"multi_object": "reject", "detector": "threshold", "gaps": "reject"}}},
+        {"multi_object": {"policy": "keep"}, "variants": {"mine": {"detector": "segmentation"}}},
+        {"multi_object": {"policy": "mask"}, "variants": {"mine": {"detector": "threshold"}}},
+    ],
+)
+def test_a_variant_that_is_the_study_s_own_sample_is_refused(sample):
+    assert "mine is the study's own sample" in refused(STUDY | {"sample": sample, "experiments": {"variants": {}}})
 
 
 def test_a_study_of_fewer_zooms_needs_no_word_about_the_cascade():
     assert parse_settings(STUDY | {"experiments": {"zooms": [3]}}, "x").experiments.zooms == [3]
+
+
+def test_a_study_without_lightgbm_needs_no_word_about_the_cascade_and_one_that_names_it_is_told():
+    assert parse_settings(STUDY | {"experiments": {"lightgbm": None}}, "x").experiments.lightgbm is None
+    message = refused(STUDY | {"experiments": {"lightgbm": None, "cascade": {}}})
+    assert "'experiments': cascade is made of LightGBM's runs" in message
+    assert "say cascade: null" in message
+
+
+@pytest.mark.parametrize(
+    ("sample", "gone"),
+    [
+        ({"variants": {"bright": {"flag": "any"}}}, {"flagged", "any_flag", "multi_kept"}),
+        ({"variants": {}}, {"flagged", "any_flag", "multi_kept"}),
+        ({"multi_object": {"policy": "keep"}}, {"multi_kept"}),
+    ],
+)
+def test_default_variants_of_samples_that_are_not_there_or_the_study_s_own_are_left_out(sample, gone):
+    experiments = parse_settings(STUDY | {"sample": sample}, "x").experiments
+    samples = {name: variant.sample for name, variant in default_variants().items()}
+    known = {name for name in samples if samples[name] in (None, *parse_settings(STUDY, "x").sample.choices())}
+    assert gone <= known
+    assert {"redshift", "five_seeds"} <= set(experiments.variants)
+    assert not gone & set(experiments.variants)
+    assert not idle_variants(experiments), "nobody named them: nothing is said of them"
+
+
+def test_named_variants_of_samples_that_are_not_there_or_the_study_s_own_are_refused():
+    own = {"sample": {"multi_object": {"policy": "keep"}}, "experiments": {"variants": {"k": {"sample": "multi_kept"}}}}
+    assert "experiments.variants.k: sample 'multi_kept' is the study's own" in refused(STUDY | own)
+    other = {"sample": {"variants": {}}, "experiments": {"variants": {"f": {"sample": "flagged"}}}}
+    assert "experiments.variants.f: no sample 'flagged' in sample.variants, which has none" in refused(STUDY | other)

@@ -15,6 +15,7 @@ from hiss.cube.master import build_master
 from hiss.cube.single import export_single
 from hiss.cube.stitch import Shard, stitch_dense, stitch_links, stitch_sparse
 from hiss.errors import HissError
+from hiss.plots.look import example_of_target, facts, find_by_name
 
 GALAXY = {"plate": 703, "mjd": 52209, "fiber": 193}
 
@@ -91,6 +92,19 @@ def test_one_file_and_shards_give_the_same_answers(full, form, request):
             cube.spectra.cone((36.44, -0.2), 0.05).rows.tolist() == full.spectra.cone((36.44, -0.2), 0.05).rows.tolist()
         )
         assert f"{len(full.targets)} targets" in cube.describe()
+
+
+@pytest.mark.parametrize("form", ["single", "stitched", "adopted"])
+def test_a_look_at_any_form_of_a_cube_is_the_same(full, form, request):
+    with hiss.cube.open(request.getfixturevalue(form)) as cube:
+        for zoom in (0, 3):
+            mine, its = (example_of_target(find_by_name(one, "703-52209-193"), zoom) for one in (cube, full))
+            assert facts(mine)[0] == facts(its)[0]
+            loose = {"rtol": 1e-4, "atol": 0.1 * np.nanmax(its.image_sigma)} if form == "adopted" else {"rtol": 0}
+            np.testing.assert_allclose(mine.images, its.images, **loose)
+            if form != "adopted" or zoom == 0:  # its coarser spectra are made anew, by our rebinning
+                np.testing.assert_allclose(mine.spectrum, its.spectrum, **loose)
+            np.testing.assert_allclose(mine.wl, its.wl, rtol=1e-6)
 
 
 def test_a_shard_that_is_missing_is_named_and_not_read_as_nan(stitched, tmp_path):

@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hiss.cube.layout import WCS_DTYPE
+from hiss.cube.overlap import edges_of, overlap_matrix
 from hiss.cube.photometry import flux_per_nanomaggy, image_sigma, interpolate_sky
-from hiss.cube.rebin import bin_centers, bin_edges, edges_of, overlap_matrix, pixel_edges, rebin_spectra
+from hiss.cube.rebin import bin_centers, bin_edges, pixel_edges, rebin_spectra
 from hiss.cube.wcs import frame_center, pixel_to_sky, sky_to_pixel, wcs_of
 from hiss.cube.zoom import zoom_images, zoom_wcs
 from hiss.errors import BadInput

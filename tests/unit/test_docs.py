@@ -7,9 +7,16 @@ import numpy as np
 import pandas as pd
 import pytest
 from astropy.table import Table
+from miniature_exports import best_catalogue, deposit, said
+from miniature_results import Study, evaluate, make_results
 
 from hiss.config.cube import Cube
 from hiss.cube.intact import SUFFIX
+from hiss.deposit.crate import describe
+from hiss.deposit.predictions import ALL_COLUMNS as EVERY
+from hiss.deposit.predictions import COLUMNS as BEST
+from hiss.deposit.predictions import all_predictions
+from hiss.described import Column, write_described
 from hiss.errors import HissError
 from hiss.files import write_json, write_table
 from hiss.models.features import Sources, load_data
@@ -88,3 +95,31 @@ def test_everything_in_a_cube_is_named_in_its_format(small_cube, repo, mode):
             leaf = re.sub(r"_zoom_\d", "_zoom_<zoom>", path.rpartition("/")[2]).removesuffix(SUFFIX)
             leaf = "image_cutouts_data|_errors|_metadata" if leaf.startswith("image_cutouts_") else leaf
             assert re.search(rf"^ *([^|\n]*, )?{re.escape(leaf)}(?!\w)", text, re.MULTILINE), path
+
+
+def test_the_examples_of_exports_run(repo, tmp_path, monkeypatch, capsys):
+    study = Study(("decision_tree", "lightgbm"), (3,), variants=False, cascade=False)
+    folder = evaluate(make_results(tmp_path / "made", study, n=120), study)
+    given = deposit(folder, repo)
+    write_json(folder / "ro-crate-metadata.json", describe(given))
+    write_described(folder / "exports/predictions.vot", best_catalogue(folder), BEST, {}, "The best run")
+    write_described(folder / "exports/predictions_all.parquet", all_predictions(said(folder)), EVERY, {}, "All")
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / "demo").symlink_to(folder)
+    monkeypatch.chdir(tmp_path)
+    blocks = re.findall(r"^```python\n(.*?)^```", (repo / "docs" / "exports.md").read_text(), re.MULTILINE | re.DOTALL)
+    assert len(blocks) == 4
+    names: dict[str, object] = {}
+    for block in blocks:
+        exec(compile(block, "docs/exports.md", "exec"), names)
+    told = capsys.readouterr().out
+    assert "galaxies that no choice has seen; deg Predicted log10 of the star formation rate" in told
+    assert "exports/workflow/Snakefile" in told
+    assert len(names["rmse"]) == len(said(folder).metrics)
+
+
+def test_the_columns_of_exports_are_those_of_the_code(repo):
+    text = (repo / "docs" / "exports.md").read_text()
+    rows = re.findall(r"^\| `(\w+)` \| ([^|]*?) ?\| `([^`]+)` \| ([^|]+) \|$", text, re.MULTILINE)
+    assert {name: Column(unit, ucd, meaning) for name, unit, ucd, meaning in rows} == BEST
+    assert [name for name, *_ in rows] == list(BEST)

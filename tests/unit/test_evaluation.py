@@ -13,7 +13,7 @@ from miniature_results import drawn_study, fake_predict
 from hiss.errors import HissError
 from hiss.evaluation.collect import collect_runs, modality_order, model_order, parse_settings, relative_folder
 from hiss.evaluation.intervals import bootstrap_scores, interval, resample_groups
-from hiss.evaluation.selection import select_runs, selected_metrics
+from hiss.evaluation.selection import join_selections, select_runs, selected_metrics
 from hiss.evaluation.test import folders_of, predict_test
 from hiss.files import read_table
 from hiss.models.metrics import scores
@@ -152,6 +152,13 @@ def test_selection_is_the_best_of_each_group_and_never_a_fusion(miniature: Path)
     of_halpha = runs[runs["model"] == "halpha"].sort_values("validation_rmse")
     assert len(of_halpha) == 2
     assert selection.set_index("model").loc["halpha", "settings"] == of_halpha.iloc[0]["settings"]
+
+
+def test_selections_of_the_models_are_joined_in_the_study_s_order(miniature: Path) -> None:
+    whole = _table(miniature, "selection.csv")
+    parts = [part for _, part in whole.groupby("model")]
+    assert list(dict.fromkeys(pd.concat(parts)["model"])) != list(dict.fromkeys(whole["model"]))
+    pd.testing.assert_frame_equal(join_selections(parts), whole)
 
 
 def test_the_selected_of_some_runs_is_found_or_missed(miniature: Path) -> None:

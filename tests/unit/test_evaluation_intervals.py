@@ -18,7 +18,8 @@ from hiss.evaluation.conformal import (
 )
 from hiss.evaluation.coverage import COVERAGE_COLUMNS, coverage_table
 from hiss.evaluation.predicted import Predicted, with_interval
-from hiss.evaluation.quantiles import quantiles_of, uncrossed
+from hiss.evaluation.quantile_ends import uncrossed
+from hiss.evaluation.quantiles import quantiles_of
 
 # ---- the quantile ----
 

@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ from hiss.models.fusion import fuse_selected
 from hiss.models.run import model_type
 from hiss.models.stacking import Stack, stack_selected
 from hiss.models.train import run_experiment
+from hiss.models.trained import predict_rows
 from hiss.names import join_settings
 from hiss.sky.arrays import simulate_objects
 
@@ -84,7 +85,8 @@ class Study:
 
     def predict(self, model: str, held: Held) -> pd.DataFrame:
         folders = folders_of(self.metrics(model))
-        return predict_test(model, self.selection, folders, {ZOOM: self.arrays}, self.split, self.lines, held)
+        predict = partial(predict_rows, model_type(model))
+        return predict_test(model, self.selection, folders, {ZOOM: self.arrays}, self.split, predict, self.lines, held)
 
     @property
     def arrays(self) -> Path:
@@ -147,7 +149,9 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
     for model, modality in product(GRID, MODALITIES):
         runs, bins = study.metrics(model, modality), study.bins(modality) if model == "lightgbm" else ()
         made = [path.with_name("out_of_fold.parquet") for path in runs] if model == "decision_tree" else []
-        table = cross_validate_selected(study.selection, runs, study.features(modality), 1, made=made, bins=bins)
+        table = cross_validate_selected(
+            model_type(model), study.selection, runs, study.features(modality), 1, made=made, bins=bins
+        )
         write_table(folder / f"evaluation/out_of_fold/{model}/{modality}/zoom{ZOOM}.parquet", table)
         if model == "lightgbm":
             place = folder / f"evaluation/quantiles/{modality}/zoom{ZOOM}"
@@ -219,7 +223,7 @@ def test_one_rule_reads_test_objects_for_predictions_and_only_tables_and_plots_r
     of_models = {name for name, text in inputs.items() if "models_of_runs" in text or "MODEL_FILE" in text}
     assert of_models == {"evaluate_test", "test_cnn"}
     readers = {name for name, text in inputs.items() if "evaluation/test_" in text}
-    assert readers == {"summarise", "plot_comparison"}
+    assert readers == {"summarise", "plot_comparison", "measure_residuals", "measure_calibration"}
     arrays = {name for name, text in inputs.items() if re.search(r"sample/zoom|spectra_arrays", text)}
     training = {
         name
@@ -305,7 +309,9 @@ def test_predictions_held_out_of_another_split_stop(study: Study) -> None:
     other = study.split.assign(split=study.split["split"].replace({"train": "validation", "validation": "train"}))
     folders = folders_of(study.metrics("lightgbm"))
     with pytest.raises(HissError, match="not of the split's training objects"):
-        predict_test("lightgbm", study.selection, folders, {ZOOM: study.arrays}, other, held=study.held("lightgbm"))
+        predict = partial(predict_rows, model_type("lightgbm"))
+        held = study.held("lightgbm")
+        predict_test("lightgbm", study.selection, folders, {ZOOM: study.arrays}, other, predict, held=held)
 
 
 # ---- quantiles ----

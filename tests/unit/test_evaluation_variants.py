@@ -91,16 +91,18 @@ class Study:
     def folds(self, model, **inputs):
         bins = self.bins(model, "flag0")
         return cross_validate_selected(
-            self.selection, self.runs_of(model), self.features("flag0"), 1, bins=bins, **inputs
+            model_type(model), self.selection, self.runs_of(model), self.features("flag0"), 1, bins=bins, **inputs
         )
 
     def refit(self, model, name, settings=None, sample="flag0", modality="early", members=1, train_size=None):
         more = {"sample": sample, "modality": modality, "base": "early", "members": members, "train_size": train_size}
-        run = self.run(model, f"variant={name}", settings or {}, **more)
-        folder = self.folder(run)
+        return self.refit_run(self.run(model, f"variant={name}", settings or {}, **more))
+
+    def refit_run(self, run):
+        model, sample, modality, folder = run["model"], run["sample"], run["modality"], self.folder(run)
         refit_variant(
-            self.selection, self.runs_of(model), self.features(sample, modality), self.samples[sample], run, folder, 1,
-            [__file__], self.bins(model, sample, modality),
+            model_type(model), self.selection, self.runs_of(model), self.features(sample, modality),
+            self.samples[sample], run, folder, 1, [__file__], self.bins(model, sample, modality),
         )  # fmt: skip
         return folder
 
@@ -171,7 +173,7 @@ def test_what_the_selected_run_left_behind_is_taken(study):
 def test_folds_of_runs_of_which_none_is_selected_stop(study):
     with pytest.raises(HissError, match="0 of these runs are selected"):
         cross_validate_selected(
-            study.selection.iloc[:0], study.runs_of("lightgbm"), study.features("flag0"), 1, bins=[]
+            model_type("lightgbm"), study.selection.iloc[:0], study.runs_of("lightgbm"), study.features("flag0"), 1
         )
 
 

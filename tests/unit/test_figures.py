@@ -6,21 +6,27 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from miniature_diagnostics import DIAGNOSTIC_FIGURES
 from miniature_results import BASELINES, drawn_sample, drawn_single, drawn_study
 
+from hiss.cube.transmission import filter_transmissions
 from hiss.errors import HissError
 from hiss.evaluation.collect import MODALITIES
 from hiss.files import read_table
 from hiss.plots import cascade, differences, intervals, results, sample, training
+from hiss.plots.filters import filters
 from hiss.plots.style import modality_colour, modality_label, modality_marker, plt, save_figure
 
 SAMPLE_FIGURES = {
     "fig_1_1_example_object",
+    "fig_1_3_filters",
     "fig_2_1_avg_distribution",
     "fig_2_2_missing_flux",
     "fig_2_3_gap_lengths",
     "fig_2_4_gap_wavelengths",
     "fig_2_5_multi_objects",
+    "fig_3_3_class_counts",
+    "fig_label_scatter",
 }
 
 
@@ -48,13 +54,15 @@ def _figure(folder: Path, name: str) -> pd.DataFrame:
 
 def test_every_figure_has_svg_png_and_data(study: Path) -> None:
     names = {path.stem for path in (study / "report" / "figures").glob("*.svg")}
-    assert names == SAMPLE_FIGURES | {
+    assert names == SAMPLE_FIGURES | DIAGNOSTIC_FIGURES | {
         "fig_metrics_decision_tree",
         "fig_runtime_decision_tree",
         "fig_dt_depth",
         "fig_metrics_lightgbm",
         "fig_runtime_lightgbm",
-        "fig_lightgbm_sweep",
+        "fig_lightgbm_sweep_photo",
+        "fig_lightgbm_sweep_spectra",
+        "fig_lightgbm_sweep_early",
         "fig_lightgbm_curves",
         "fig_predicted_true",
         "fig_pareto",
@@ -91,6 +99,52 @@ def test_gaps_are_counted_at_their_wavelengths() -> None:
     _, data = sample.gap_wavelengths(gaps, wl, 4)
     assert data["spectra"].to_list() == [0, 0, 1, 2, 1, 0, 0, 0, 0, 0, 0]
     assert data["share"].max() == 0.5
+    plt.close("all")
+
+
+def test_gaps_are_counted_at_each_zoom() -> None:
+    wl = np.linspace(4000, 5000, 16)
+    gaps = pd.DataFrame({"row": [0, 0, 1], "zoom": [0, 1, 1], "first": [4, 2, 6], "length": [3, 2, 2]})
+    figure, data = sample.gap_wavelengths(gaps, wl, 2)
+    assert data[data["zoom"] == 0]["spectra"].to_list() == [0] * 4 + [1] * 3 + [0] * 9
+    assert data[data["zoom"] == 1]["spectra"].to_list() == [0, 0, 1, 1, 0, 0, 1, 1]
+    assert [axis.get_title(loc="left") for axis in figure.axes] == ["zoom 0 (64 px)", "zoom 1 (32 px)"]
+    plt.close("all")
+
+
+def test_classes_are_counted_with_those_that_have_a_label() -> None:
+    kinds = ["GALAXY"] * 30 + ["QSO"] * 3 + ["STAR"] + [""]
+    targets = pd.DataFrame({"class": kinds, "avg": [0.5] * 20 + [np.nan] * 10 + [-99.0] * 5})
+    figure, data = sample.class_counts(targets)
+    found = data.set_index("class")
+    assert found["targets"].to_dict() == {"GALAXY": 30, "QSO": 3, "STAR": 1, "unknown": 1}
+    assert found["with_sfr"].to_dict() == {"GALAXY": 20, "QSO": 0, "STAR": 0, "unknown": 0}
+    assert {"30", "20", "3", "1", "0"} <= {text.get_text() for text in figure.axes[0].texts}
+    assert "holds no object" in _sentences(sample.class_counts(targets.head(0))[0])
+    plt.close("all")
+
+
+def test_filters_are_those_the_cube_weighs_spectra_by() -> None:
+    _, data = filters(None)
+    curves = data.pivot(index="wavelength", columns="part", values="transmission")
+    expected = filter_transmissions(curves.index.to_numpy(float))
+    for band, curve in zip("ugriz", expected, strict=True):
+        np.testing.assert_allclose(curves[f"filter {band}"], curve)
+    assert (curves.iloc[[0, -1]] == 0).all(axis=None), "every filter is shown whole"
+    plt.close("all")
+
+
+def test_boosting_s_settings_are_shown_in_four_metrics_of_each_modality(study: Path) -> None:
+    runs = read_table(study / "evaluation/runs.csv")
+    for modality in ("photo", "spectra", "early"):
+        drawn = _figure(study, f"fig_lightgbm_sweep_{modality}")
+        own = runs[(runs["model"] == "lightgbm") & (runs["modality"] == modality)]
+        for name in ("r2", "mae", "rmse", "nmad"):
+            np.testing.assert_allclose(np.sort(drawn[f"validation_{name}"]), np.sort(own[f"validation_{name}"]))
+    figure, _ = training.sweep_of_two(runs, runs.head(0), "lightgbm", "early", 0.9)
+    assert len(figure.axes) == 4 * 2
+    assert [axis.get_ylabel() for axis in figure.axes[::2]] == ["$R^2$", "MAE [dex]", "RMSE [dex]", "NMAD [dex]"]
+    assert "ceiling of the label" in _sentences(figure)
     plt.close("all")
 
 
@@ -139,7 +193,7 @@ def test_nothing_to_show_is_said_not_drawn(study: Path) -> None:
         "None of the 5 spectra has a gap": sample.gap_lengths(read_table(study / "sample/gaps.parquet").iloc[:0], 5),
         "None of the 7 cutouts": sample.multi_objects(np.empty((0, 1, 1)), pd.DataFrame(), 0.9, 7),
         "No run of vggnet12": training.sweep_of_metrics(runs, selection, "vggnet12", "learning_rate", "validation"),
-        "No run of lightgbm": training.sweep_of_two(none, selection, "lightgbm"),
+        "No run of lightgbm": training.sweep_of_two(none, selection, "lightgbm", "photo"),
         "No run of vggnet12 is selected": training.learning_curves({}, selection, "vggnet12", "epoch"),
         "VGGNet12 is not in this grid, so it has no metrics": results.metrics_of_model(metrics, "vggnet12"),
         "VGGNet12 is not in this grid, so it has no run time": results.runtime_of_model(metrics, "vggnet12"),
@@ -160,7 +214,11 @@ def test_a_sky_without_labels_shows_an_object_of_the_cube(unlabelled: Path) -> N
     example = _figure(unlabelled, "fig_1_1_example_object")
     assert (example["part"] == "spectrum").sum() == 4620
     assert {f"image {band}" for band in "ugriz"} <= set(example["part"])
-    for name in SAMPLE_FIGURES - {"fig_1_1_example_object"}:
+    counts = _figure(unlabelled, "fig_3_3_class_counts")
+    assert counts.set_index("class")["targets"].to_dict() == {"GALAXY": 0, "QSO": 0, "STAR": 3}
+    assert counts["with_sfr"].sum() == 0
+    assert (_figure(unlabelled, "fig_1_3_filters")["part"] == "spectrum").sum() == 4620
+    for name in SAMPLE_FIGURES - {"fig_1_1_example_object", "fig_1_3_filters", "fig_3_3_class_counts"}:
         assert len(_figure(unlabelled, name)) == 0
         assert (unlabelled / "report" / "figures" / f"{name}.svg").stat().st_size > 500
 
@@ -171,12 +229,6 @@ def test_one_point_is_called_no_sweep_and_a_model_may_lack_zooms(study: Path) ->
     one = runs[(runs["model"] == "decision_tree") & (runs["max_depth"] == 3)]
     figure, _ = training.sweep_of_metrics(one, selection, "decision_tree", "max_depth", "cv")
     assert "This grid has one maximum depth, 3" in _sentences(figure)
-    metrics = read_table(study / "evaluation/metrics.csv")
-    tests = pd.concat([read_table(path) for path in sorted((study / "evaluation").glob("test_*.parquet"))])
-    fewer = tests[(tests["model"] == "lightgbm") | (tests["zoom"] == 3)]
-    objects = read_table(study / "sample/objects.parquet")
-    figure, _ = results.predicted_true(fewer, metrics, objects, "early")
-    assert "not run at this zoom" in _sentences(figure)
     plt.close("all")
 
 

@@ -21,8 +21,9 @@ from hiss.models.baselines import HAlpha, aperture, asinh_magnitudes
 from hiss.models.features import Sources, prepare_features
 from hiss.models.halpha import LOG_SFR_OF_UNIT, aperture_words, dust, log_luminosity, luminosity_distance
 from hiss.models.metrics import r2
-from hiss.models.run import BASELINES, MODELS, make_model, model_type, predict_rows
+from hiss.models.run import BASELINES, MODELS, make_model, model_type
 from hiss.models.train import run_experiment
+from hiss.models.trained import predict_rows
 
 MODALITY = {"mean": "none", "magnitudes": "photo", "halpha": "lines"}
 SETTINGS = {"mean": {}, "magnitudes": {"aperture_arcsec": 10.0}, "halpha": {"scale": "fitted"}}
@@ -281,7 +282,7 @@ def test_a_run_writes_its_folder_and_predicts_later(sample, tmp_path, name):
     assert list(read_table(folder / "curve.csv")) == ["fold", "r2", "mae", "rmse", "nmad"]
     assert len(metrics["cv"]["rmse"]) == 5
     predicted = read_table(folder / "validation.parquet")
-    later = predict_rows(folder, name, sources, predicted["row"].to_numpy())
+    later = predict_rows(model_type(name), folder, sources, predicted["row"].to_numpy())
     assert_array_equal(later["prediction"], predicted["prediction"])
     held_out = read_table(folder / "out_of_fold.parquet")
     assert set(held_out["row"]) == set(split.loc[split["split"] == "train", "row"])

@@ -175,3 +175,15 @@ def test_a_server_that_is_gone_and_a_wrong_address_are_told(server, tmp_path):
     with pytest.raises(HissError, match="cannot be asked for"):
         fetch_weights("http://[/vgg13.safetensors", tmp_path / "w.safetensors")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_file_at_hand_is_checked_too_and_copied(weights, tmp_path):
+    path = weights / "vgg13.safetensors"
+    fetch_weights(str(path), tmp_path / "w.safetensors", sha256_of(path))
+    assert (tmp_path / "w.safetensors").read_bytes() == path.read_bytes()
+    wrong = hashlib.sha256(b"").hexdigest()
+    with pytest.raises(HissError, match=f"{path}: the file's SHA-256 is .* not {wrong}"):
+        fetch_weights(str(path), tmp_path / "x.safetensors", wrong)
+    with pytest.raises(HissError, match=r"absent.safetensors: cannot be read .* correct experiments.vggnet12.weights"):
+        fetch_weights(str(weights / "absent.safetensors"), tmp_path / "x.safetensors", wrong)
+    assert [file.name for file in tmp_path.iterdir()] == ["w.safetensors"]

@@ -17,8 +17,9 @@ from hiss.imports import modules_of
 from hiss.models.features import Sources, prepare_features
 from hiss.models.fusion import fuse_selected, late_fusion
 from hiss.models.metrics import scores
-from hiss.models.run import model_type, predict_rows
+from hiss.models.run import model_type
 from hiss.models.train import run_experiment
+from hiss.models.trained import predict_rows
 
 SETTINGS = {
     "decision_tree": {"max_depth": 3, "min_samples_leaf": 1},
@@ -117,7 +118,7 @@ def test_finished_run_predicts_again(sample, tmp_path, model):
     folder = train(sample, tmp_path, model, "early")
     known = read_table(folder / "validation.parquet")
     rows = known["row"].to_numpy()[::-1]
-    again = predict_rows(folder, model, sources(sample), rows)
+    again = predict_rows(model_type(model), folder, sources(sample), rows)
     assert_array_equal(again["row"], rows)
     assert_array_equal(again["target_id"], known["target_id"][::-1])
     assert_allclose(again["prediction"], known["prediction"][::-1], rtol=0, atol=1e-5)

@@ -8,7 +8,7 @@ import pytest
 from astropy.io import fits
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from simulated_archive import field_row, write_field_rows, write_plate_list
+from simulated_archive import field_row, write_field_rows
 from synthetic_survey import sky_position, survey_fields, survey_objects, write_survey
 
 from hiss.bands import BANDS, FRAME_SHAPE
@@ -19,18 +19,9 @@ from hiss.sdss import archive
 from hiss.sdss.catalogue import read_sfr_catalogue, write_sfr_catalogue
 from hiss.sdss.catalogue_tables import prepare_catalogue
 from hiss.sdss.dr8 import read_dr8_catalogue
-from hiss.sdss.estimates import (
-    SHARD_BYTES,
-    SHARD_CORE_HOURS,
-    advise_shards,
-    cutout_bytes,
-    frame_bytes,
-    spectrum_bytes,
-)
 from hiss.sdss.fetched import join_fetched
 from hiss.sdss.field_rows import estimate_rows, neighbours_needed
 from hiss.sdss.fields import (
-    ROWS_A_FIELD,
     SLACK,
     fields_that_cover,
     great_circle,
@@ -40,8 +31,7 @@ from hiss.sdss.fields import (
 )
 from hiss.sdss.frames_wanted import fields_by_catalogue, fields_by_list
 from hiss.sdss.plan import make_plan
-from hiss.sdss.planning import accept_sentence, is_accepted, list_files, needed_gb, plan_text, size_text
-from hiss.sdss.plates import read_plate_list, reductions
+from hiss.sdss.planning import list_files, plan_text
 
 FIELD = ["run", "camcol", "field"]
 NAMED = pd.DataFrame({name: np.empty(0, np.int64) for name in FIELD})
@@ -49,86 +39,6 @@ NAMED = pd.DataFrame({name: np.empty(0, np.int64) for name in FIELD})
 
 def settings_of(**keys) -> dict:
     return ArchiveSky.model_validate({"region": "dr7"} | keys).model_dump()
-
-
-# ---- addresses, as the survey documents them ----
-
-
-@pytest.mark.parametrize(
-    ("release", "ids", "path"),
-    [
-        (
-            "dr17",
-            (2820, 3, 122, "u"),
-            "dr17/eboss/photoObj/frames/301/2820/3/frame-u-002820-3-0122.fits.bz2",
-        ),
-        ("dr17", (94, 1, 11, "z"), "dr17/eboss/photoObj/frames/301/94/1/frame-z-000094-1-0011.fits.bz2"),
-        ("dr17", (8162, 6, 80, "g"), "dr17/eboss/photoObj/frames/301/8162/6/frame-g-008162-6-0080.fits.bz2"),
-        ("dr12", (4263, 4, 1000, "r"), "dr12/boss/photoObj/frames/301/4263/4/frame-r-004263-4-1000.fits.bz2"),
-    ],
-)
-def test_frames_of_old_and_new_runs(release, ids, path):
-    assert archive.frame_path(release, *ids) == path
-
-
-@pytest.mark.parametrize(
-    ("arguments", "path"),
-    [
-        (("dr17", 266, 51602, 1), "dr17/sdss/spectro/redux/26/spectra/0266/spec-0266-51602-0001.fits"),
-        (
-            ("dr17", 266, 51602, 1, None, "lite"),
-            "dr17/sdss/spectro/redux/26/spectra/lite/0266/spec-0266-51602-0001.fits",
-        ),
-        (("dr17", 1960, 53289, 640, "103"), "dr17/sdss/spectro/redux/103/spectra/1960/spec-1960-53289-0640.fits"),
-        (("dr17", 3126, 54804, 211, "104"), "dr17/sdss/spectro/redux/104/spectra/3126/spec-3126-54804-0211.fits"),
-        (
-            ("dr17", 4238, 55455, 37),
-            "dr17/eboss/spectro/redux/v5_13_2/spectra/full/4238/spec-4238-55455-0037.fits",
-        ),
-        (
-            ("dr17", 10000, 57346, 999, None, "lite"),
-            "dr17/eboss/spectro/redux/v5_13_2/spectra/lite/10000/spec-10000-57346-0999.fits",
-        ),
-        (("dr16", 4238, 55455, 37), "dr16/eboss/spectro/redux/v5_13_0/spectra/full/4238/spec-4238-55455-0037.fits"),
-        (("dr12", 3655, 55240, 40), "dr12/boss/spectro/redux/v5_7_0/spectra/3655/spec-3655-55240-0040.fits"),
-        (
-            ("dr12", 3655, 55240, 40, None, "lite"),
-            "dr12/boss/spectro/redux/v5_7_0/spectra/lite/3655/spec-3655-55240-0040.fits",
-        ),
-    ],
-)  # fmt: skip
-def test_spectra_of_the_legacy_segue_and_boss_surveys(arguments, path):
-    assert archive.spectrum_path(*arguments) == path
-
-
-def test_the_survey_s_lists_and_the_catalogues():
-    assert archive.field_list_path("dr17") == "dr17/eboss/resolve/2013-07-29/window_flist.fits"
-    assert archive.plate_list_path("dr16") == "dr16/sdss/spectro/redux/plates-dr16.fits"
-    assert archive.catalogue_addresses("dr7", "https://b/")["gal_info"] == "https://b/gal_info_dr7_v5_2.fit.gz"
-    assert archive.catalogue_addresses("dr7")["gal_totsfr"] == (
-        "https://wwwmpa.mpa-garching.mpg.de/SDSS/DR7/Data/gal_totsfr_dr7_v5_2.fits.gz"
-    )
-    assert archive.catalogue_addresses("dr8")["gal_totsfr"].endswith("/galSpecExtra-dr8.fits")
-    assert archive.address("https://a/sas/", "dr17/x") == "https://a/sas/dr17/x"
-
-
-def test_a_reduction_or_release_that_is_none_is_named():
-    with pytest.raises(HissError, match="none of 26, 103, 104"):
-        archive.spectrum_path("dr17", 3126, 54804, 211, run2d="27")
-    with pytest.raises(HissError, match="'dr99' is not known; name one of dr17, dr16, dr12"):
-        archive.frame_path("dr99", 1, 1, 1, "u")
-
-
-def test_the_list_of_plates_says_the_reduction(tmp_path):
-    path = tmp_path / "plates-dr17.fits"
-    write_plate_list(path, [(266, 51602), (4238, 55455)])
-    with fits.open(path, mode="update") as file:
-        file[1].data["RUN2D"][0] = "103"
-    plates = read_plate_list(path)
-    objects = pd.DataFrame({"plate": [266, 266, 4238, 266], "mjd": [51602, 51630, 55455, 51602]})
-    objects["run2d"] = ["", "", "", "104"]
-    assert reductions(objects, plates).tolist() == ["103", "", "v5_13_2", "104"]
-    assert reductions(objects, None).tolist() == ["", "", "", "104"]
 
 
 # ---- where fields and objects lie ----
@@ -410,55 +320,6 @@ def test_tables_of_different_lengths_do_not_belong_together(tmp_path, tables):
         read_sfr_catalogue(tables["gal_info"], tmp_path / "rates.fits")
 
 
-# ---- what it comes to ----
-
-
-@pytest.mark.parametrize(
-    ("n_bytes", "accept_gb", "accepted", "part"),
-    [
-        (9_999_999_999, 10.0, True, "within sky.archive.accept_gb (10)"),
-        (10_000_000_001, 10.0, False, "set sky.archive.accept_gb: 11 in the config"),
-        (1_532_400_000_000, 10.0, False, "set sky.archive.accept_gb: 1533 in the config"),
-    ],
-)
-def test_what_is_too_much_says_which_key_to_set_to_what(n_bytes, accept_gb, accepted, part):
-    assert is_accepted(n_bytes, accept_gb) == accepted
-    assert part in accept_sentence(n_bytes, accept_gb)
-    assert is_accepted(n_bytes, needed_gb(n_bytes)), "what the sentence says is enough"
-
-
-@pytest.mark.parametrize(
-    ("n", "text"), [(0, "0.0 B"), (999, "999.0 B"), (95_700_000, "95.7 MB"), (1.2e15, "1,200.0 TB")]
-)
-def test_bytes_as_a_person_reads_them(n, text):
-    assert size_text(n) == text
-
-
-def test_bytes_of_the_cube_are_those_of_its_arrays():
-    assert frame_bytes() == 8 * (1489 * 2048 + 744 * 1024 + 372 * 512 + 186 * 256)
-    assert spectrum_bytes() == 8 * (4620 + 2310 + 1155 + 577)
-    assert cutout_bytes() == 8 * 5 * (64**2 + 32**2 + 16**2 + 8**2)
-
-
-def test_shards_are_advised_where_one_file_would_be_too_large():
-    rng = np.random.default_rng(1)
-    ra, dec = rng.uniform(0, 360, 5000), np.degrees(np.arcsin(rng.uniform(-1, 1, 5000)))
-    assert advise_shards(ra, dec, 1e9, 60.0, None)["advised"] is None
-    advice = advise_shards(ra, dec, 40 * SHARD_BYTES, 60.0, 1)
-    assert advice["advised"] in (1, 2)
-    assert advice["largest_bytes"] <= SHARD_BYTES
-    coarser = cells_largest(ra, dec, advice["advised"] - 1)
-    assert 40 * SHARD_BYTES * coarser > SHARD_BYTES, "a coarser order would not do"
-    slow = advise_shards(ra, dec, 1e9, 40 * SHARD_CORE_HOURS, None)
-    assert slow["advised"] == advice["advised"], "small, but 160 hours of 16 ranks"
-
-
-def cells_largest(ra, dec, order):
-    from hiss.sdss.regions import cells_of
-
-    return np.unique(cells_of(ra, dec, order), return_counts=True)[1].max() / len(ra)
-
-
 # ---- what was fetched ----
 
 
@@ -499,7 +360,3 @@ def test_an_archive_that_has_no_frame_at_all_stops_the_run(tmp_path):
         join_fetched(files, [done], tables, tmp_path)
     done.loc[0, "status"] = "fetched"
     assert len(join_fetched(files, [done], tables, tmp_path)[1]) == 4
-
-
-def test_overlap_is_what_the_fields_of_a_run_share():
-    assert FRAME_SHAPE[0] - ROWS_A_FIELD == 128 == 2 * SLACK

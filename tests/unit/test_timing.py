@@ -14,8 +14,9 @@ from hiss.evaluation import timing
 from hiss.evaluation.timing import TIME_COLUMNS, measure, time_selected
 from hiss.files import write_json, write_table
 from hiss.models.base import Model
-from hiss.models.bins import bin_features
+from hiss.models.bins import bin_features, make_bins
 from hiss.models.features import Sources, prepare_features
+from hiss.models.trees import tree_type
 
 N, SAMPLES = 120, 30
 SETTINGS = {
@@ -66,7 +67,8 @@ def soon_enough(monkeypatch):
 @pytest.mark.parametrize("model", ["decision_tree", "lightgbm"])
 def test_the_selected_setting_is_timed(prepared, tmp_path, model):
     bins = [prepared / "train.bins", prepared / "validation.bins"] if model == "lightgbm" else []
-    table = time_selected(*runs_of(tmp_path, model), prepared / "features.h5", 1, bins=bins)
+    given = (*runs_of(tmp_path, model), prepared / "features.h5", 1)
+    table = time_selected(tree_type(model), *given, bins=bins, make_bins=make_bins)
     assert list(table) == TIME_COLUMNS
     row = table.iloc[0]
     assert (row["model"], row["modality"], row["zoom"], row["settings"]) == (model, "photo", 3, "a=1")
@@ -108,15 +110,16 @@ class Network(Model):
 @pytest.fixture
 def network(monkeypatch):
     monkeypatch.setattr(Network, "made", [])
-    monkeypatch.setattr(timing, "model_type", lambda name: {"vggnet12": Network}[name])
     return Network
 
 
 def test_a_network_is_given_the_fetched_weights(prepared, tmp_path, network):
-    table = time_selected(*runs_of(tmp_path, "vggnet12"), prepared / "features.h5", 1, weights=tmp_path / "vgg")
+    table = time_selected(
+        Network, *runs_of(tmp_path, "vggnet12"), prepared / "features.h5", 1, weights=tmp_path / "vgg"
+    )
     assert [model.weights for model in network.made] == [str(tmp_path / "vgg")]
     assert table["n_predict"].item() == 30
-    time_selected(*runs_of(tmp_path, "vggnet12"), prepared / "features.h5", 1)
+    time_selected(Network, *runs_of(tmp_path, "vggnet12"), prepared / "features.h5", 1)
     assert network.made[-1].weights == SETTINGS["vggnet12"]["weights"]
 
 
@@ -129,7 +132,8 @@ def test_kernels_are_counted_for_all_epochs(prepared, tmp_path, monkeypatch, net
 
     monkeypatch.setattr(gpu, "gpu_name", lambda: "a GPU")
     monkeypatch.setattr(gpu, "kernel_seconds", kernel_seconds)
-    row = time_selected(*runs_of(tmp_path, "vggnet12"), prepared / "features.h5", 1).iloc[0]
+    given = (*runs_of(tmp_path, "vggnet12"), prepared / "features.h5", 1)
+    row = time_selected(Network, *given, find_device=gpu.on_gpu).iloc[0]
     assert row["device"] == "a GPU"
     assert [model.epochs for model in network.made] == [5, 3]
     assert row["gpu_s"] == pytest.approx(2.0 * 5 / 3)
@@ -139,10 +143,10 @@ def test_kernels_are_counted_for_all_epochs(prepared, tmp_path, monkeypatch, net
 def test_none_or_two_selected_runs_are_told(prepared, tmp_path):
     selection, metrics = runs_of(tmp_path, "decision_tree")
     with pytest.raises(HissError, match="0 of these runs are selected"):
-        time_selected(selection, metrics[:1], prepared / "features.h5", 1)
+        time_selected(tree_type("decision_tree"), selection, metrics[:1], prepared / "features.h5", 1)
     both = pd.concat([selection, selection.assign(path=selection["path"].str.replace("a=1", "a=0"))])
     with pytest.raises(HissError, match="2 of these runs are selected"):
-        time_selected(both, metrics, prepared / "features.h5", 1)
+        time_selected(tree_type("decision_tree"), both, metrics, prepared / "features.h5", 1)
 
 
 def test_short_work_is_repeated_and_its_median_taken(monkeypatch):
@@ -166,5 +170,5 @@ def test_only_training_and_validation_objects_are_read(prepared, tmp_path, monke
     asked = []
     original = timing.open_part
     monkeypatch.setattr(timing, "open_part", lambda path, side: asked.append(side) or original(path, side))
-    time_selected(*runs_of(tmp_path, "decision_tree"), prepared / "features.h5", 1)
+    time_selected(tree_type("decision_tree"), *runs_of(tmp_path, "decision_tree"), prepared / "features.h5", 1)
     assert set(asked) == {"train", "validation"}

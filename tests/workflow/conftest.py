@@ -17,7 +17,7 @@ import yaml
 
 REPO = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
-PARTS = ("Snakefile", "rules", "envs", "config", "workflow", "profiles", "requirements.lock")
+PARTS = ("Snakefile", "rules", "envs", "config", "workflow", "profiles", "requirements.lock", "CITATION.cff", "LICENSE")
 
 
 @dataclass
@@ -111,7 +111,7 @@ SMALL_SKY = {
     "simulated": {"seed": 3, "fields": 1, "n_galaxies": 90, "n_stars": 6, "n_quasars": 6},
 }
 # What a test of something else does without; the demo has it all.
-BARE = {"variants": {}, "baselines": [], "intervals": None, "cascade": None}
+BARE = {"variants": {}, "baselines": [], "intervals": None, "cascade": None, "diagnostics": None}
 SMALL = {
     "results": "results/small",
     "sky": SMALL_SKY,
@@ -136,6 +136,7 @@ SMALL = {
             "cross_validate": "none",
         },
     },
+    "side_studies": {"structure": None},
     "report": {"bootstrap": 200},
 }
 

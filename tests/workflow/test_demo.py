@@ -3,11 +3,13 @@
 import json
 import os
 from pathlib import Path
+from urllib.parse import unquote
 
 import h5py
 import numpy as np
 import pandas as pd
 import pytest
+from page_reader import read_page
 
 from hiss.models.metrics import scores
 
@@ -30,6 +32,14 @@ def test_the_parallel_path_is_the_one_that_ran(demo, results):
 def test_the_report_is_named_at_the_end(demo, results):
     assert "Report: results/demo/report/report.html" in demo.first_output
     assert (results / "report" / "report.html").stat().st_size > 50_000
+
+
+def test_every_link_of_the_report_leads_to_a_file(results):
+    page = read_page(results / "report" / "report.html")
+    links = [link for link in page.attributes("href") if not link.startswith(("#", "data:"))]
+    assert len(links) > 100
+    assert [link for link in links if not (results / "report" / unquote(link)).exists()] == []
+    assert {link[1:] for link in page.attributes("href") if link.startswith("#")} <= set(page.attributes("id"))
 
 
 def test_a_second_run_has_nothing_to_do(demo):

@@ -22,12 +22,13 @@ def test_the_full_study_plans_516_training_runs_and_what_is_done_with_the_best(w
     assert plan["cross_validate"] == plan["time_selected"] == 2 * 12
     assert plan["cross_validate_cnn"] == plan["time_cnn"] == plan["fit_quantiles"] == 12
     assert plan["evaluate_test"] + plan["test_cnn"] == 3 + 3, "a job a model or baseline reads the test set"
-    assert (plan["refit_variant"], plan["refit_cnn"]) == (41, 25)
-    # 12 modalities and zooms, two baselines' own; 7 other inputs, 3 other samples of three modalities.
-    assert plan["prepare_features"] == 12 + 2 + 7 + 3 * 3
-    assert plan["bin_features"] == 12 + 7 + 3 * 3, "once for all runs, folds, quantiles and refits"
+    assert (plan["refit_variant"], plan["refit_cnn"]) == (75, 42)
+    # 12 modalities and zooms, two baselines' own; 7 other inputs, 3 other samples of three modalities, 4 of two.
+    assert plan["prepare_features"] == 12 + 2 + 7 + 3 * 3 + 4 * 2
+    assert plan["bin_features"] == 12 + 7 + 3 * 3 + 4 * 2, "once for all runs, folds, quantiles and refits"
     assert plan["split_objects"] == plan["compare_variants"] == plan["evaluate_cascade"] == 1
-    assert plan["split_sample"] == plan["make_ledger"] == 4
+    assert plan["split_sample"] == plan["make_ledger"] == 8
+    assert plan["select_runs"] == 3 + 3, "each model and baseline for itself"
 
 
 def test_the_full_study_is_what_snakemake_takes_without_a_config(workspace):
@@ -51,7 +52,7 @@ def test_the_demo_plans(workspace):
     assert plan["simulate_sky"] == plan["build_sparse"] == plan["build_dense"] == 1
     assert {"train_tree", "train_lightgbm", "train_cnn", "fuse_late", "evaluate_test", "write_report"} <= set(plan)
     assert {"train_baseline", "fuse_stacked", "fit_quantiles", "evaluate_cascade", "compare_variants"} <= set(plan)
-    assert (plan["refit_variant"], plan["refit_cnn"]) == (13, 1)
+    assert (plan["refit_variant"], plan["refit_cnn"]) == (23, 1)
 
 
 def test_what_is_switched_off_is_not_planned(workspace):
@@ -62,7 +63,7 @@ def test_what_is_switched_off_is_not_planned(workspace):
     assert {"train_tree", "train_lightgbm", "fuse_late", "write_report"} <= set(plan)
     gone = {"train_baseline", "measure_lines", "fit_quantiles", "evaluate_cascade", "compare_variants", "refit_variant"}
     assert not gone & set(plan)
-    assert plan["cross_validate"] == 2 * 4, "the meta-learner of the tree, whose grid leaves its folds behind"
+    assert plan["cross_validate"] == 3 * 4, "of the tree, whose grid leaves its folds behind, for what is exported"
     assert plan["fuse_stacked"] == 4
 
 
@@ -71,7 +72,7 @@ def test_images_alone_have_no_fusion_and_no_spectra_s_variants(workspace):
     config = workspace.write_config("alone", {"sky": {"source": "simulated"}, "experiments": study})
     plan = workspace.planned(config=config)
     assert not {"fuse_late", "fuse_stacked", "evaluate_cascade"} & set(plan)
-    assert plan["refit_variant"] + plan["refit_cnn"] == 3 * 5 + 2 + 2
+    assert (plan["refit_variant"], plan["refit_cnn"]) == (21, 13)
 
 
 def test_a_variant_that_the_study_has_no_run_of_is_told(workspace):
@@ -81,14 +82,15 @@ def test_a_variant_that_the_study_has_no_run_of_is_told(workspace):
     assert text.count("No run of variant eyes: the study has no such model, modality or zoom.") == 1
 
 
-def test_a_weights_file_is_fetched_only_where_an_address_is_named(workspace):
-    def fetched(weights):
-        study = {"zooms": [3], "variants": {}, "vggnet12": {"weights": weights, "weights_sha256": 64 * "0"}}
+def test_a_weights_file_is_fetched_only_where_an_address_or_its_hash_is_named(workspace):
+    def fetched(weights, sha256=None):
+        study = {"zooms": [3], "variants": {}, "vggnet12": {"weights": weights, "weights_sha256": sha256}}
         config = workspace.write_config("weights", {"sky": {"source": "simulated"}, "experiments": study})
         return workspace.planned(config=config).get("fetch_weights", 0)
 
     (workspace.folder / "own.safetensors").touch()
     assert fetched("own.safetensors") == 0
+    assert fetched("own.safetensors", 64 * "0") == 1, "a file at hand is checked where its hash is named"
     assert fetched("https://example.org/vgg13.safetensors") == 1
 
 
@@ -116,11 +118,11 @@ def test_the_slurm_profile_sends_each_job_where_it_belongs(workspace, config):
     # A dry run thinks of one core unless told; a run that submits has no such limit.
     text = workspace.run("--dry-run", "--cores", "64", config=config, profile="profiles/slurm")
     alike = ["train_lightgbm", "train_tree", "time_selected", "evaluate_test", "cross_validate", "refit_variant"]
-    for rule in (*alike, "train_cnn", "time_cnn", "test_cnn", "refit_cnn"):
+    for rule in (*alike, "train_cnn", "time_cnn", "test_cnn", "refit_cnn", "measure_saliency"):
         jobs = jobs_of(text, rule)
         assert jobs, rule
         for job in jobs:
-            assert ("gres=gpu:1" in job) == ("cnn" in rule), job
+            assert ("gres=gpu:1" in job) == ("cnn" in rule or rule == "measure_saliency"), job
             assert ("model=vggnet12" in job) == (rule in ("time_cnn", "test_cnn", "refit_cnn")), job
     for rule in ("train_cnn", "train_lightgbm", "time_selected", "time_cnn"):
         assert all("threads: 8" in job for job in jobs_of(text, rule)), "profiles/default must not be laid over it"

@@ -1,26 +1,21 @@
-"""Write the out-of-fold predictions of the selected setting of one model, modality and zoom."""
-
-from pathlib import Path
+"""Write the out-of-fold predictions of the selected setting of a tree or of LightGBM, one modality and zoom."""
 
 from hiss.evaluation.refit import cross_validate_selected
 from hiss.files import read_table, write_table
-from hiss.models.checkpoint import Checkpoint
 from hiss.models.metrics import LABEL_UNIT
-from hiss.provenance import digest, job_record
+from hiss.models.trees import tree_type
+from hiss.provenance import job_record
 from hiss.script import job
 
 with job(snakemake.log[0]):
-    out, record = Path(snakemake.output.out_of_fold), job_record(snakemake)
-    checkpoint = Checkpoint(out.with_suffix(".checkpoint"), digest(record))
     table = cross_validate_selected(
+        tree_type(snakemake.wildcards.model),
         read_table(snakemake.input.selection),
         snakemake.input.metrics,
         snakemake.input.features,
         snakemake.threads,
         made=snakemake.input.out_of_fold,
         bins=snakemake.input.bins,
-        weights=snakemake.input.get("weights") or None,
-        checkpoint=checkpoint,
     )
-    write_table(out, table, {"truth": LABEL_UNIT, "prediction": LABEL_UNIT}, record)
-    checkpoint.clear()
+    units = {"truth": LABEL_UNIT, "prediction": LABEL_UNIT}
+    write_table(snakemake.output.out_of_fold, table, units, job_record(snakemake))

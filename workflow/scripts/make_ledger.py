@@ -12,9 +12,14 @@ from hiss.script import job
 with job(snakemake.log[0]):
     choice = snakemake.params.choice
     objects = read_table(snakemake.input.objects)
-    passes = selection(objects, read_table(snakemake.input.missing), read_table(snakemake.input.multi))
+    passes = selection(
+        objects,
+        *(read_table(snakemake.input[name]) for name in ("missing", "multi", "gaps")),
+        choice["longest"],
+        read_table(snakemake.input.sources) if snakemake.input.sources else None,
+    )
     targets = targets_table(snakemake.input.dense)
-    clean = cleaned(objects, passes, **choice)
+    clean = cleaned(objects, passes, choice)
     held = holdings(
         read_table(snakemake.input.manifest),
         catalogue_keys(snakemake.input.sparse),

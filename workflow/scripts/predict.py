@@ -5,10 +5,11 @@ import os
 import sys
 from pathlib import Path
 
+from hiss.described import SUFFIXES, check_suffix, write_described
 from hiss.errors import HissError
 from hiss.evaluation.collect import relative_folder
 from hiss.evaluation.predict import predict_cube, say_predicted
-from hiss.evaluation.prediction_table import SUFFIXES, check_suffix, write_predictions
+from hiss.evaluation.prediction_table import COLUMNS
 from hiss.imports import modules_of
 from hiss.provenance import provenance
 
@@ -32,7 +33,8 @@ def main() -> None:
     code = [Path(__file__), *modules_of(Path(__file__))]
     told = args.run.absolute() / "metrics.json"
     settings = {"run": relative_folder(told), "level": args.level}
-    write_predictions(args.out, table, provenance({"run": told, "cube": args.cube}, settings, code))
+    record = provenance({"run": told, "cube": args.cube}, settings, code)
+    write_described(args.out, table, COLUMNS, record, "Predicted star formation rates of the targets of a cube")
     say_predicted(table)
 
 

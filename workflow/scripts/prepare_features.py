@@ -3,6 +3,7 @@
 from hiss.files import read_table
 from hiss.models.features import Sources, prepare_features
 from hiss.provenance import job_record
+from hiss.sample.treatment import Treated
 from hiss.script import job
 
 with job(snakemake.log[0]):
@@ -12,6 +13,7 @@ with job(snakemake.log[0]):
             spectra_arrays=snakemake.input.spectra or None,
             objects=snakemake.input.objects,
             lines=snakemake.input.lines or None,
+            treated=Treated.of(snakemake.params.treatment, snakemake.input.fine, snakemake.input.neighbours),
         ),
         read_table(snakemake.input.split),
         snakemake.wildcards.inputs,

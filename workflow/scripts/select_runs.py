@@ -1,4 +1,4 @@
-"""Select the best run of each model, modality and zoom."""
+"""Select the best run of one model at each modality and zoom."""
 
 from hiss.evaluation.collect import collect_runs
 from hiss.evaluation.selection import select_runs

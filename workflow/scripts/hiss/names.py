@@ -1,6 +1,8 @@
-"""How the settings of a run are told by its folder's name."""
+"""What the names of files and folders tell: settings of a run, modality and zoom of a table."""
 
+import re
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Final
 
 _SEPARATOR: Final = "+"
@@ -15,3 +17,14 @@ def join_settings(parts: Iterable[str]) -> str:
 def split_settings(name: str) -> list[str]:
     """Return the ``key=value`` parts of a run's folder name."""
     return name.split(_SEPARATOR)
+
+
+def by_place(paths: Iterable[Path | str]) -> dict[tuple[str, int], Path]:
+    """Return files ``<modality>/zoom<k>...`` by modality and zoom."""
+    found = {}
+    for path in map(Path, paths):
+        match = re.search(r"([^/]+)/zoom(\d)[^/]*(?:/[^/]*)*$", path.as_posix())
+        if match is None:
+            raise ValueError(f"{path}: tells no modality and zoom")
+        found[match[1], int(match[2])] = path
+    return found

@@ -68,6 +68,8 @@ class VariantRun(Run):
     """Modality whose selected settings it takes, and with which it is compared."""
     members: int
     train_size: int | None
+    train_share: float | None
+    draws: int
 
 
 def plan_runs(experiments: Experiments | None) -> list[Run]:
@@ -146,6 +148,8 @@ def _variant_runs(experiments: Experiments, name: str, variant: Variant) -> Iter
                         base=base,
                         members=variant.members,
                         train_size=variant.train_size,
+                        train_share=variant.train_share,
+                        draws=variant.draws,
                     )
 
 

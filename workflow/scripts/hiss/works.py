@@ -82,5 +82,7 @@ def _selected(experiments: Experiments, middle: dict[tuple[str, str, int], Run],
 def _variants(variants: list[VariantRun], middle: dict[tuple[str, str, int], Run]) -> Iterator[Planned]:
     for run in variants:
         settings = middle[run.model, run.base, run.zoom].settings | run.settings
-        work = Work(run.model, run.modality, run.zoom, settings, run.members, selected=True)
+        share = 1.0 if run.train_share is None else run.train_share
+        fits = run.members * run.draws * share  # a fit on a part of the objects takes that part of the time
+        work = Work(run.model, run.modality, run.zoom, settings, fits, selected=True)
         yield Planned(f"{run.folder}/metrics.json", work)

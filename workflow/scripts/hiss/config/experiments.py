@@ -6,6 +6,7 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from hiss.config.base import Count, Name, Positive, Section, Share, Zoom, unique
+from hiss.config.diagnostics import Diagnostics
 from hiss.config.variants import Variant, default_variants
 
 
@@ -89,7 +90,9 @@ class VGGNet12(Grid):
         None,
         description="ImageNet weights of VGG13 with torchvision's key names: path or address of a safetensors file.",
     )
-    weights_sha256: str | None = Field(None, pattern="^[0-9a-f]{64}$", description="What a fetched file must hash to.")
+    weights_sha256: str | None = Field(
+        None, pattern="^[0-9a-f]{64}$", description="What the file of weights must hash to."
+    )
 
 
 class Intervals(Section):
@@ -134,6 +137,7 @@ class Experiments(Section):
     )
     intervals: Intervals | None = Intervals()
     cascade: Cascade | None = Cascade()
+    diagnostics: Diagnostics | None = Field(Diagnostics(), description="null: do not ask what the models look at.")
     variants: dict[Name, Variant] = Field(
         default_factory=default_variants,
         description="Selected settings trained once more on another sample, input or setting, and compared.",
@@ -161,6 +165,8 @@ class Experiments(Section):
                 raise ValueError(
                     f"cascade needs zoom {zooms}, not among experiments.zooms; change one, or say cascade: null"
                 )
+            if self.lightgbm is None:
+                raise ValueError("cascade is made of LightGBM's runs, which is switched off; say cascade: null too")
         for name, variant in self.variants.items():
             for model in variant.models or ("decision_tree", "lightgbm", "vggnet12"):
                 section: Grid | None = getattr(self, model)

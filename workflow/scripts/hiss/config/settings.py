@@ -11,6 +11,7 @@ from hiss.config.base import Section
 from hiss.config.cube import Cube
 from hiss.config.experiments import Experiments
 from hiss.config.sample import Sample
+from hiss.config.side import SideStudies
 from hiss.config.sky import Sky
 from hiss.errors import HissError
 
@@ -33,6 +34,7 @@ class Settings(Section):
     cube: Cube = Cube()
     sample: Sample = Sample()
     experiments: Experiments | None = Field(Experiments(), description="null: stop at the sample and its report.")
+    side_studies: SideStudies = Field(SideStudies(), description="Beside the main study; null switches one off.")
     report: Report = Report()
 
     @model_validator(mode="before")
@@ -52,15 +54,29 @@ class Settings(Section):
 
     @model_validator(mode="after")
     def _samples_are_known(self) -> "Settings":
+        """Refuse a variant whose sample is none of the config's or is the study's own; leave out a default one."""
         if self.experiments is None:
             return self
+        choices = self.sample.choices()
+        study = choices.pop(self.experiments.sample)
+        wrong = {}
         for name, variant in self.experiments.variants.items():
-            if variant.sample is not None and variant.sample not in self.sample.variants:
-                known = ", ".join(self.sample.variants) or "none"
-                raise ValueError(
-                    f"experiments.variants.{name}: no sample {variant.sample!r} in sample.variants, which has {known}"
+            if variant.sample is not None and variant.sample not in choices:
+                known = ", ".join(choices) or "none"
+                wrong[name] = f"no sample {variant.sample!r} in sample.variants, which has {known}"
+            elif variant.sample is not None and choices[variant.sample] == study:
+                wrong[name] = (
+                    f"sample {variant.sample!r} is the study's own, by what the config's sample says of it; leave the "
+                    "variant out, or let the sample differ in sample.variants"
                 )
-        return self
+        if wrong and "variants" in self.experiments.model_fields_set:
+            raise ValueError("; ".join(f"experiments.variants.{name}: {what}" for name, what in wrong.items()))
+        if not wrong:
+            return self
+        kept = {name: variant for name, variant in self.experiments.variants.items() if name not in wrong}
+        experiments = self.experiments.model_copy(update={"variants": kept})
+        experiments.model_fields_set.discard("variants")  # they stay the default's: nobody named them
+        return self.model_copy(update={"experiments": experiments})
 
     @field_validator("results")
     @classmethod

@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from hiss.config.base import Count, Name, Section, Zoom, unique
+from hiss.config.base import Count, Name, Section, Share, Zoom, unique
 
 
 class Variant(Section):
@@ -22,6 +22,10 @@ class Variant(Section):
     attention: bool = Field(False, description="The CNN's trunks joined by attention in place of concatenation.")
     members: Count = Field(1, description="Models of different seeds whose mean predicts.")
     train_size: Count | None = Field(None, description="Training objects, drawn by group; null: all.")
+    train_share: Share | None = Field(None, description="Share of the training objects, drawn by group; null: all.")
+    draws: Count = Field(
+        1, description="Draws of so many training objects, a model each; the first predicts, all make a learning curve."
+    )
     settings: dict[str, Any] = Field({}, description="Settings of the model in place of the selected ones.")
 
     @field_validator("models", "modalities", "zooms")
@@ -51,6 +55,10 @@ class Variant(Section):
             raise ValueError("attention is made of early; name it in modalities")
         if self.attention and self.models is not None and "vggnet12" not in self.models:
             raise ValueError("attention is the CNN's alone; name vggnet12 in models")
+        if self.train_size is not None and self.train_share is not None:
+            raise ValueError("train_size and train_share say the same in two ways; name one of them")
+        if self.draws > 1 and (self.train_share is None or self.members > 1):
+            raise ValueError("draws are of a train_share, each by one model; name a train_share and no members")
         return self
 
 
@@ -73,4 +81,11 @@ def default_variants() -> dict[str, Variant]:
         "flagged": Variant(sample="flagged"),
         "any_flag": Variant(sample="any_flag"),
         "multi_kept": Variant(sample="multi_kept"),
+        "segmented": Variant(sample="segmented", modalities=["photo", "early"]),
+        "neighbours_masked": Variant(sample="neighbours_masked", modalities=["photo", "early"]),
+        "gaps_interpolated": Variant(sample="gaps_interpolated", modalities=["spectra", "early"]),
+        "gaps_masked": Variant(sample="gaps_masked", modalities=["spectra", "early"]),
+        "share_10": Variant(train_share=0.10, draws=3),
+        "share_25": Variant(train_share=0.25, draws=3),
+        "share_50": Variant(train_share=0.50, draws=3),
     }

@@ -9,6 +9,7 @@ from scipy.sparse import csr_array
 
 from hiss.bands import N_ZOOMS, SPECTRUM_SIZE
 from hiss.cube.options import Missing
+from hiss.cube.overlap import LEAST_OVERLAP, edges_of, overlap_matrix
 from hiss.cube.transmission import transmission as filter_transmission
 
 FIRST_WAVELENGTH: Final = 3839.7244
@@ -17,7 +18,6 @@ LAST_WAVELENGTH: Final = 8914.597
 
 _STEPS_PER_DEX: Final = 1e4  # SDSS coadds: loglam is a whole number of steps of 1e-4
 _GRID_TOLERANCE: Final = 0.01  # of a step; loglam comes as float32, good to 0.0025
-_LEAST_OVERLAP: Final = 1e-9  # of a bin; less is rounding
 
 
 def bin_centers(zoom: int) -> np.ndarray:
@@ -30,44 +30,12 @@ def bin_edges(zoom: int) -> np.ndarray:
     return edges_of(bin_centers(zoom))
 
 
-def edges_of(centers: np.ndarray) -> np.ndarray:
-    """Return edges midway between centres, the outer ones as far from theirs as the next: (n + 1,)."""
-    middle = (centers[1:] + centers[:-1]) / 2
-    first = centers[0] - (middle[0] - centers[0])
-    last = centers[-1] + (centers[-1] - middle[-1])
-    return np.concatenate([[first], middle, [last]])
-
-
 def pixel_edges(loglam: np.ndarray) -> np.ndarray:
     """Return the edges of native pixels, midway in log10 wavelength, (n + 1,) [Angstrom]."""
     if len(loglam) == 1:
         half = 0.5 / _STEPS_PER_DEX
         return np.asarray(10.0 ** (loglam[0] + np.array([-half, half])))
     return np.asarray(10.0 ** edges_of(np.asarray(loglam, dtype=np.float64)))
-
-
-def overlap_matrix(source: np.ndarray, target: np.ndarray) -> csr_array:
-    """Return the share of each target bin's width that each source pixel covers.
-
-    Parameters
-    ----------
-    source, target
-        Increasing edges, (n + 1,) and (m + 1,).
-
-    Returns
-    -------
-    (m, n) sparse float64. Flux densities times this matrix keep the integral over what both cover.
-    """
-    low, high = max(source[0], target[0]), min(source[-1], target[-1])
-    cuts = np.union1d(source, target)
-    cuts = cuts[(cuts >= low) & (cuts <= high)]
-    middle, length = (cuts[1:] + cuts[:-1]) / 2, np.diff(cuts)
-    pixel = np.searchsorted(source, middle) - 1
-    bin_ = np.searchsorted(target, middle) - 1
-    share = length / np.diff(target)[bin_]
-    kept = share > _LEAST_OVERLAP
-    shape = (len(target) - 1, len(source) - 1)
-    return csr_array((share[kept], (bin_[kept], pixel[kept])), shape=shape)
 
 
 class Rebinner:
@@ -116,7 +84,7 @@ class Rebinner:
             if missing == "measured" and gone.any():
                 # A bin that lacks nothing keeps its value to the bit.
                 share = np.where(gone, matrix @ (1 - unmeasured), 1.0)
-                gone = share < _LEAST_OVERLAP
+                gone = share < LEAST_OVERLAP
                 share[gone] = 1.0
                 mean, sigma = mean / share, sigma / share
             mean[gone] = sigma[gone] = np.nan

@@ -84,10 +84,10 @@ def _bootstrap_nmad(error: Array, counts: NDArray[np.int64], index: NDArray[np.i
     out = np.empty(len(counts))
     for block in _blocks(len(counts), len(error)):
         weight = counts[block][:, index[order]]
-        median = _weighted_median(np.broadcast_to(ordered, weight.shape), weight)
+        median = weighted_median(np.broadcast_to(ordered, weight.shape), weight)
         deviation = np.abs(ordered - median[:, None])
         nearest = np.argsort(deviation, axis=1, kind="stable")
-        out[block] = _weighted_median(
+        out[block] = weighted_median(
             np.take_along_axis(deviation, nearest, axis=1), np.take_along_axis(weight, nearest, axis=1)
         )
     return _NMAD_FACTOR * out
@@ -99,7 +99,7 @@ def _blocks(n_resamples: int, n_objects: int) -> Iterator[slice]:
         yield slice(start, start + step)
 
 
-def _weighted_median(values: Array, weight: NDArray[np.int64]) -> Array:
+def weighted_median(values: Array, weight: NDArray[np.int64]) -> Array:
     """Median of each row, its ascending values taken as often as their integer weights say."""
     cumulative = np.cumsum(weight, axis=1)
     total = cumulative[:, -1:]

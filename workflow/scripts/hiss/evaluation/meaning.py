@@ -11,9 +11,10 @@ R2_MEANING: Final = (
     "sum of a term from the spectrum and one from the magnitudes, so that neither modality holds all that went into "
     "it.",
     "The ceiling beside R2 is 1 - <sigma^2> / Var(AVG), with sigma half the width from P16 to P84 of each label: what "
-    "could be reached if each label erred by its own width, independently of the images and the spectra. Simulated "
-    "labels do. MPA-JHU's share their data with the models, so that a model that repeats the derivation may pass the "
-    "ceiling: that would not be knowledge of the true rate, nor proof of a leak.",
+    "could be reached if each label erred by its own width, independently of the images and the spectra. Labels "
+    "of the simulated sky err independently of them, by less than half their width, so that there too it may be "
+    "passed. MPA-JHU's share their data with the models: a model that repeats the derivation may pass the ceiling, and "
+    "that would not be knowledge of the true rate, nor proof of a leak.",
     "RMSE, MAE and NMAD are in dex of the star formation rate. Two models can be told apart where the interval of "
     "their paired difference does not hold 0.",
 )

@@ -10,28 +10,32 @@ from typing import Any, Final
 import h5py
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from hiss.cube.store import Store
 from hiss.errors import HissError
 from hiss.evaluation.collect import relative_folder
 from hiss.evaluation.predicted import Predicted, with_interval
 from hiss.evaluation.prediction_table import COLUMNS
-from hiss.evaluation.quantiles import predict_quantiles
+from hiss.evaluation.quantile_ends import predict_quantiles
 from hiss.files import read_json, read_table, write_table
 from hiss.modality import FUSIONS, SINGLE, Modality
 from hiss.models.base import Data, Model
 from hiss.models.features import Sources, load_data
 from hiss.models.fusion import late_fusion
+from hiss.models.rest_frame import has_redshift
 from hiss.models.run import model_type
 from hiss.models.stacking import Stack, apply_stack
 from hiss.progress import progress, say
+from hiss.sample.choice import Treatment
 from hiss.sample.export import link_zoom, targets_table
 from hiss.sample.lines import measure_lines
+from hiss.sample.treatment import Treated
 from hiss.sdss.labels import is_label
 
 _BLOCK_VALUES: Final = 2**26  # features held at once: 256 MB
 _NO_FILES: Final = pd.DataFrame({name: [] for name in ("kind", "path", "plate", "mjd", "fiber")})
+_NO_REDSHIFT: Final = "no redshift"
 _LEVELS: Final = 6  # folders between that of a run and that of the results
 
 
@@ -41,6 +45,8 @@ class _Run:
 
     folder: Path
     told: Mapping[str, Any]
+    treatment: Treatment
+    """What its sample's choice did to the arrays it was trained on."""
 
     @classmethod
     def of(cls, folder: Path) -> "_Run":
@@ -50,11 +56,12 @@ class _Run:
                 f"{folder}: holds no metrics.json; name the folder of a run, .../runs/<target>/<sample>/<model>/"
                 "<modality>/zoom<k>/<settings>, as in the column path of evaluation/selection.csv"
             )
-        told = read_json(path).get("run", {})
+        metrics = read_json(path)
+        told, treatment = metrics.get("run", {}), metrics.get("treatment", {})
         missing = {"model", "modality", "zoom", "sample"} - set(told)
         if missing:
             raise HissError(f"{path}: does not say the run's {', '.join(sorted(missing))}; rerun the run")
-        return cls(folder.absolute(), told)
+        return cls(folder.absolute(), told, Treatment(**treatment))
 
     @property
     def model(self) -> str:
@@ -182,9 +189,22 @@ class _Cube:
     folder: Path
     """Of the links to its arrays and the tables beside them."""
 
-    def sources(self, modality: Modality, zoom: int) -> Sources:
+    def sources(self, modality: Modality, zoom: int, treatment: Treatment) -> Sources:
         of_spectra = zoom if modality.spectra_zoom is None else modality.spectra_zoom
-        return Sources(self._arrays(zoom), self._arrays(of_spectra), self.objects, self._lines(modality))
+        treated = None if treatment.leaves_all else Treated(treatment, self._arrays(0), self._neighbours(treatment))
+        return Sources(self._arrays(zoom), self._arrays(of_spectra), self.objects, self._lines(modality), treated)
+
+    def _neighbours(self, treatment: Treatment) -> Path | None:
+        """The neighbours in the cube's cutouts, found as those of the sample were."""
+        if treatment.neighbours != "mask":
+            return None
+        path = self.folder / "neighbours.h5"
+        if not path.exists():
+            from hiss.sample.segmentation import Segmentation
+            from hiss.sample.sources import find_neighbours
+
+            find_neighbours(self._arrays(0), Segmentation.of(treatment.segmentation), path, {})
+        return path
 
     @cached_property
     def objects(self) -> Path:
@@ -217,16 +237,23 @@ def _predict(run: _Run, cube: _Cube, threads: int) -> Predicted:
         reasons = [_joined(pair) for pair in zip(photo["reason"], spectra["reason"], strict=True)]
         return Predicted(fused.assign(reason=reasons), run.held_out)
     modality = Modality.parse(run.modality)
-    sources = cube.sources(modality, run.zoom)
+    sources = cube.sources(modality, run.zoom, run.treatment)
     _demand_wavelengths(run, sources, modality)
 
-    def predict(folder: Path, model: str, sources: Sources, rows: NDArray[np.int64]) -> pd.DataFrame:
-        members = [_predict_rows(one, run, sources, rows) for one in _loaded(folder, model, threads)]
-        return members[0].assign(prediction=np.mean([member["prediction"] for member in members], axis=0))
-
     rows = cube.targets["target_id"].to_numpy(dtype=np.int64)
+    possible = np.ones(len(rows), dtype=np.bool_)
+    if modality.rest_frame:
+        possible = has_redshift(cube.targets["z"].to_numpy(dtype=np.float64))
+
+    def predict(folder: Path, sources: Sources, rows: ArrayLike) -> pd.DataFrame:
+        asked = np.asarray(rows, dtype=np.int64)
+        members = [_predict_rows(one, run, sources, asked[possible]) for one in _loaded(folder, run.model, threads)]
+        known = members[0].assign(prediction=np.mean([member["prediction"] for member in members], axis=0))
+        table = known.set_index("row").reindex(asked).rename_axis("row").reset_index()
+        return table.assign(target_id=asked, reason=table["reason"].fillna(_NO_REDSHIFT))
+
     # Fusions demand the same truths of both their parts; here none is known to a model.
-    table = predict(run.folder, run.model, sources, rows).assign(truth=0.0)
+    table = predict(run.folder, sources, rows).assign(truth=0.0)
     if run.quantiles is None:
         return Predicted(table, run.held_out)
     low, high = predict_quantiles(run.quantiles, sources, rows, table["prediction"], predict)
@@ -246,6 +273,8 @@ def _loaded(folder: Path, model: str, threads: int) -> list[Model]:
 
 def _predict_rows(model: Model, run: _Run, sources: Sources, rows: NDArray[np.int64]) -> pd.DataFrame:
     """Return ``target_id row prediction reason``, the targets with missing features unpredicted."""
+    if not len(rows):
+        return pd.DataFrame({"target_id": rows, "prediction": np.empty(0), "reason": "", "row": rows})
     parts = []
     step = max(1, _BLOCK_VALUES // max(1, model.n_features or 1))
     starts = range(0, len(rows), step)
@@ -268,8 +297,10 @@ def reasons_of(data: Data, modality: Modality) -> NDArray[np.object_]:
     """Return (n,) why a model cannot look at an object: what it has no value of; "" where nothing is missing."""
     parts = {"missing pixels": data.images.reshape(len(data), -1), "a gap in its spectrum": data.spectra}
     if modality.redshift:
-        parts["no redshift"] = data.extras[:, -1:]
+        parts[_NO_REDSHIFT] = data.extras[:, -1:]
     lacks = {what: ~np.isfinite(values).all(axis=1) for what, values in parts.items()}
+    if data.gaps:  # short ones are for the model, and a spectrum with a long one is NaN throughout
+        lacks["a gap in its spectrum"] = ~np.isfinite(data.spectra).any(axis=1)
     reason = np.full(len(data), "", dtype=object)
     for row in np.flatnonzero(np.any(list(lacks.values()), axis=0)):
         reason[row] = _joined([what for what, lacking in lacks.items() if lacking[row]])

@@ -1,113 +1,49 @@
-"""A table of predictions as a file for other tools: columns with unit, UCD and a sentence each."""
+"""What the columns of predictions are, in whichever file they end."""
 
-import json
-import warnings
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Final
 
-import pandas as pd
-from astropy.io import fits
-from astropy.table import Table
-from astropy.utils.exceptions import AstropyWarning
-
-from hiss.errors import HissError
-from hiss.files import atomic, write_table
+from hiss.described import Column
 from hiss.models.metrics import LABEL_UNIT
 
-SUFFIXES: Final = (".parquet", ".csv", ".fits", ".vot")
-
-_STANDARD_UNIT: Final = {LABEL_UNIT: "log(solMass/yr)"}
-"""As FITS and VOUnits write the logarithm of a quantity."""
-
-
-class Column(NamedTuple):
-    """What a column of the predictions is."""
-
-    unit: str
-    ucd: str
-    meaning: str
-
-
-COLUMNS: Final = {
+KNOWN: Final = {
     "target_id": Column("", "meta.id;meta.main", "Row of the target in the cube"),
-    "objid": Column("", "meta.id", "SDSS objID"),
+    "objid": Column("", "meta.id", "SDSS objID; 0 where the survey has none"),
+    "plate": Column("", "meta.id;instr", "Plate of the spectrum that gives the label"),
+    "mjd": Column("d", "time.epoch", "MJD of that spectrum"),
+    "fiber": Column("", "meta.id;instr", "Fibre of that spectrum"),
     "ra": Column("deg", "pos.eq.ra;meta.main", "Right ascension (ICRS)"),
     "dec": Column("deg", "pos.eq.dec;meta.main", "Declination (ICRS)"),
     "z": Column("", "src.redshift", "Spectroscopic redshift of the cube"),
     "class": Column("", "src.class", "Class by the spectrum; the study learns from galaxies alone"),
+    "sn_median": Column("", "stat.snr;stat.median", "Median signal to noise of the spectrum"),
+    "truth": Column(LABEL_UNIT, "phys.SFR", "AVG of MPA-JHU's catalogue, where the cube has it"),
+    "truth_p16": Column(LABEL_UNIT, "phys.SFR;stat.percentile", "16th percentile of the catalogue's distribution"),
+    "truth_p84": Column(LABEL_UNIT, "phys.SFR;stat.percentile", "84th percentile of the catalogue's distribution"),
     "prediction": Column(LABEL_UNIT, "phys.SFR", "Predicted log10 of the star formation rate"),
     "low": Column(LABEL_UNIT, "phys.SFR;stat.min", "Lower end of the prediction interval"),
     "high": Column(LABEL_UNIT, "phys.SFR;stat.max", "Upper end of the prediction interval"),
     "method": Column("", "meta.note", "What the interval was made of: residuals or quantiles"),
-    "truth": Column(LABEL_UNIT, "phys.SFR", "AVG of MPA-JHU's catalogue, where the cube has it"),
-    "side": Column(
-        "", "meta.note", "Side of the run's split that holds the object; of train it knows more than of others"
-    ),
+    "side": Column("", "meta.note", "Side of the run's split that holds the object, see the docs"),
+    "fold": Column("", "meta.number", "Fold that held a training object out; null elsewhere"),
+    "flag": Column("", "meta.code.qual", "FLAG of MPA-JHU's catalogue; 0: the estimate is well"),
+    "multi_object": Column("", "meta.code.qual", "Several sources in the cutout, by the thesis's threshold"),
+    "spectrum_gap": Column("", "meta.code.qual", "Flux is missing in the spectrum, at whichever zoom"),
+    "refused_image": Column("", "meta.code.qual", "The epochs of the images disagree; one stands alone"),
+    "refused_spectrum": Column("", "meta.code.qual", "The object's spectra disagree; one stands alone"),
+    "model": Column("", "meta.id", "Model that predicts"),
+    "modality": Column("", "meta.note", "What the model looks at"),
+    "zoom": Column("", "meta.number", "Zoom of the images and spectra; 0 is the finest"),
     "reason": Column("", "meta.note", "Why there is no prediction; empty where there is one"),
 }
-"""Columns of the predictions, in their order."""
+"""Every column of a table of predictions, by its name."""
 
 
-def check_suffix(path: Path) -> None:
-    """Raise `HissError` for a file name of a form that predictions are not written in."""
-    if path.suffix not in SUFFIXES:
-        raise HissError(f"{path}: predictions are written as {', '.join(SUFFIXES)}; name the file so")
+def columns_of(*names: str) -> dict[str, Column]:
+    """Return what some of the columns are, in the order of the names."""
+    return {name: KNOWN[name] for name in names}
 
 
-def write_predictions(path: Path | str, table: pd.DataFrame, record: Mapping[str, Any]) -> None:
-    """Write predictions as Parquet, CSV, FITS or VOTable by the path's suffix, atomically.
-
-    Parameters
-    ----------
-    table
-        With the columns of `COLUMNS`.
-    record
-        Provenance; it is kept in the file, but for CSV, which has no place for it.
-
-    Raises
-    ------
-    HissError
-        For another suffix.
-    """
-    path = Path(path)
-    check_suffix(path)
-    if path.suffix in (".parquet", ".csv"):
-        write_table(path, table, {name: column.unit for name, column in COLUMNS.items() if column.unit}, record)
-        return
-    text = json.dumps(record, sort_keys=True, default=str)
-    with atomic(path) as temporary, warnings.catch_warnings():
-        warnings.simplefilter("ignore", AstropyWarning)  # astropy knows no unit of a logarithm; the standards do
-        if path.suffix == ".fits":
-            _fits(table, text).writeto(temporary)
-        else:
-            _described(table, text).write(temporary, format="votable")
-
-
-def _described(table: pd.DataFrame, record: str) -> Table:
-    """Return the table with what each column is, and the provenance as its description."""
-    out = Table.from_pandas(table)
-    for name, told in COLUMNS.items():
-        out[name].unit = _STANDARD_UNIT.get(told.unit, told.unit) or None
-        out[name].description = told.meaning
-        out[name].meta["ucd"] = told.ucd
-    out.meta["description"] = f"Predictions of star formation rates; provenance: {record}"
-    return out
-
-
-def _fits(table: pd.DataFrame, record: str) -> fits.HDUList:
-    """Return a FITS table, its columns described by the cards that TOPCAT reads (TUCDn, TCOMMn)."""
-    columns = []
-    for name, told in COLUMNS.items():
-        values = table[name].to_numpy()
-        kind = {"i": "K", "f": "D"}.get(values.dtype.kind)
-        if kind is None:
-            values = values.astype("S")
-            kind = f"{max(1, values.dtype.itemsize)}A"
-        columns.append(fits.Column(name, kind, _STANDARD_UNIT.get(told.unit, told.unit) or None, array=values))
-    hdu = fits.BinTableHDU.from_columns(columns, name="PREDICTIONS")
-    for number, told in enumerate(COLUMNS.values(), start=1):
-        hdu.header[f"TUCD{number}"] = told.ucd
-        hdu.header[f"TCOMM{number}"] = told.meaning
-    hdu.header.add_history(f"provenance: {record}")
-    return fits.HDUList([fits.PrimaryHDU(), hdu])
+COLUMNS: Final = columns_of(
+    "target_id", "objid", "ra", "dec", "z", "class", "prediction", "low", "high", "method", "truth", "side", "reason"
+)  # fmt: skip
+"""Columns of what a run says of another cube, in their order."""

@@ -7,30 +7,27 @@ simulated galaxies its pinball loss was a third above that of the prediction wit
 0.045), and the intervals were half as wide again. Of the errors it was 0.042, and the intervals narrower.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from hiss.errors import HissError
+from hiss.evaluation.quantile_ends import ENDS, uncrossed
 from hiss.evaluation.selection import selected_metrics
 from hiss.files import read_json, read_table, write_table
 from hiss.models.base import build
-from hiss.models.features import Part, Sources
+from hiss.models.features import Part
 from hiss.models.lgbm import LightGBM
 from hiss.models.metrics import LABEL_UNIT
-from hiss.models.run import predict_rows
 from hiss.models.train import open_parts
 from hiss.progress import say
 
 Array = NDArray[np.float64]
-
-ENDS: Final = ("low", "high")
-"""Folders of the two models, and columns of the ends they give."""
 
 
 def quantiles_of(level: float) -> tuple[float, float]:
@@ -113,35 +110,3 @@ def _predictions(table: pd.DataFrame, part: Part) -> Array:
 def _errors(part: Part, prediction: Array) -> Part:
     """Return the part with the errors of predictions in place of its labels."""
     return part._replace(data=replace(part.data, target=part.data.target - prediction))
-
-
-def uncrossed(low: ArrayLike, high: ArrayLike) -> tuple[Array, Array]:
-    """Return the lesser and the greater of two ends, since models fitted apart may cross.
-
-    Sorted quantiles are never farther from the true ones than crossed ones (Chernozhukov, Fernandez-Val & Galichon
-    2010, Econometrica 78, 1093).
-    """
-    low, high = np.asarray(low, dtype=np.float64), np.asarray(high, dtype=np.float64)
-    return np.minimum(low, high), np.maximum(low, high)
-
-
-def predict_quantiles(
-    folder: Path | str,
-    sources: Sources,
-    rows: ArrayLike,
-    prediction: ArrayLike,
-    predict: Callable[..., pd.DataFrame] = predict_rows,
-) -> tuple[Array, Array]:
-    """Return the two ends (n,) of rows of the sample's arrays, by the models that `fit_quantiles` wrote.
-
-    Parameters
-    ----------
-    prediction
-        (n,) of the run whose errors they were fitted to.
-    predict
-        `hiss.models.run.predict_rows`, or what does as it does.
-    """
-    low, high = (predict(Path(folder) / end, LightGBM.name, sources, rows)["prediction"].to_numpy() for end in ENDS)
-    below, above = uncrossed(low, high)
-    middle = np.asarray(prediction, dtype=np.float64)
-    return middle + below, middle + above

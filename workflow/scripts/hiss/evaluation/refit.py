@@ -13,19 +13,22 @@ from hiss.errors import HissError
 from hiss.evaluation.collect import relative_folder
 from hiss.evaluation.selection import selected_metrics
 from hiss.files import read_json, read_table, write_json, write_table
-from hiss.models.base import Data, build
+from hiss.models.base import Data, Model, build
 from hiss.models.checkpoint import Checkpoint
+from hiss.models.features import told_treatment
 from hiss.models.metrics import LABEL_UNIT, scores
-from hiss.models.run import model_type
-from hiss.models.train import fit_and_score, open_parts
+from hiss.models.train import fit_and_score, open_parts, with_weights
 from hiss.progress import say
 from hiss.provenance import digest, provenance
 from hiss.script import Stopwatch, peak_memory_mb
 
 OUT_OF_FOLD_COLUMNS = ["target_id", "row", "truth", "prediction", "fold"]
 
+_LEAST_SHARE = 10  # training objects, of however small a share of however few
+
 
 def cross_validate_selected(
+    kind: type[Model],
     selection: pd.DataFrame,
     metrics: Iterable[Path | str],
     features: Path | str,
@@ -39,6 +42,8 @@ def cross_validate_selected(
 
     Parameters
     ----------
+    kind
+        The model's class.
     selection
         As `hiss.evaluation.selection.select_runs` returns it.
     metrics
@@ -69,11 +74,11 @@ def cross_validate_selected(
         if path.parent == chosen.parent:
             return read_table(path)[OUT_OF_FOLD_COLUMNS]
     told = read_json(chosen)
-    run, settings = told["run"], _with_weights(told["run"]["settings"], weights)
+    run, settings = told["run"], with_weights(told["run"]["settings"], weights)
     if "cross_validate" in settings:
         settings["cross_validate"] = True
     train, _ = open_parts(features, bins)
-    model = build(model_type(run["model"]), settings, run["modality"], int(run["seed"]), threads)
+    model = build(kind, settings, run["modality"], int(run["seed"]), threads)
     model.best_iteration, model.checkpoint = told["best_iteration"], checkpoint
     prediction = model.out_of_fold(train.data, train.table["fold"].to_numpy())
     if prediction is None:
@@ -84,6 +89,7 @@ def cross_validate_selected(
 
 
 def refit_variant(
+    kind: type[Model],
     selection: pd.DataFrame,
     metrics: Iterable[Path | str],
     features: Path | str,
@@ -99,6 +105,8 @@ def refit_variant(
 
     Parameters
     ----------
+    kind
+        The model's class.
     selection
         Of the study's own sample, as `hiss.evaluation.selection.select_runs` returns it.
     metrics
@@ -109,9 +117,12 @@ def refit_variant(
         Of the variant's sample, for the groups of its objects.
     run
         As any run, and ``base`` (modality of the selected run), ``members`` (models of seeds ``seed``, ``seed + 1`` ...
-        whose mean predicts), ``train_size`` (objects to train on, or None); ``settings`` are in place of the selected.
+        whose mean predicts), ``train_size`` (objects to train on, or None) or ``train_share`` (of all of them), and
+        ``draws`` of that share, by seeds ``seed``, ``seed + 1`` ..., each trained on by a model of the same seed;
+        ``settings`` are in place of the selected.
     folder
-        Of the variant; the models lie in ``models/seed<k>`` below it.
+        Of the variant; the models lie in ``models/seed<k>`` below it, those of all draws but the first, which alone
+        predicts, in ``models/draw<k>``.
     code
         Files of the program, for the provenance.
     bins, weights
@@ -133,55 +144,65 @@ def refit_variant(
     with Stopwatch() as load:
         # Other bins than the study's are made anew.
         train, validation = open_parts(features, () if "max_bin" in run["settings"] else bins)
-    inputs = {"features": features, "base": base} | ({} if weights is None else {"weights": weights})
-    record = provenance(inputs, run, code)
+    record = provenance(with_weights({"features": features, "base": base}, weights), run, code)
     left = Checkpoint(folder / "checkpoint", digest(record))
-    data = _drawn(train.data, train.table["row"].to_numpy(), split, run)
     predictions, fits = [], []
-    for seed in range(int(run["seed"]), int(run["seed"]) + int(run["members"])):
-        model = build(model_type(run["model"]), _with_weights(settings, weights), run["modality"], seed, threads)
+    first, draws = int(run["seed"]), int(run.get("draws") or 1)
+    data = _drawn(train.data, train.table["row"].to_numpy(), split, run, first)
+    for seed in range(first, first + max(int(run["members"]), draws)):
+        if draws > 1 and seed > first:
+            data = _drawn(train.data, train.table["row"].to_numpy(), split, run, seed)
+        model = build(kind, with_weights(settings, weights), run["modality"], seed, threads)
         model.checkpoint = replace(left, folder=left.folder / f"seed{seed}")
         predicted, fitted = fit_and_score(model, data, validation.data)
-        model.save(folder / "models" / f"seed{seed}")
+        model.save(folder / "models" / f"{'draw' if draws > 1 and seed > first else 'seed'}{seed}")
         predictions.append(predicted)
         fits.append(fitted)
     each = np.stack(predictions)
-    table = validation.table.drop(columns="fold").assign(prediction=each.mean(axis=0))
-    if len(fits) > 1:
-        table["spread"] = each.std(axis=0, ddof=1)
-    write_table(folder / "validation.parquet", table, dict.fromkeys(("truth", "prediction", "spread"), LABEL_UNIT))
-    values = _together(fits, scores(table["truth"], table["prediction"]), load.seconds) | {
-        "run": {**run, "settings": settings},
-        "overrides": dict(run["settings"]),
-        "base": relative_folder(base),
-        "cv": None,
-        "peak_memory_mb": peak_memory_mb() - start_up,
-        "threads": threads,
-        "provenance": record,
-    }
+    table = _predicted(validation.table.drop(columns="fold"), each, draws > 1)
+    write_table(folder / "validation.parquet", table, dict.fromkeys(table.columns[2:], LABEL_UNIT))
+    values = (
+        _together(fits, scores(table["truth"], table["prediction"]), load.seconds, draws > 1)
+        | {
+            "run": {**run, "settings": settings},
+            "overrides": dict(run["settings"]),
+            "base": relative_folder(base),
+            "cv": None,
+            "peak_memory_mb": peak_memory_mb() - start_up,
+            "threads": threads,
+            "provenance": record,
+        }
+        | told_treatment(features)
+    )
     write_json(folder / "metrics.json", values)
     left.clear()
     return values
 
 
-def _with_weights(settings: Mapping[str, Any], weights: Path | str | None) -> dict[str, Any]:
-    return dict(settings) | ({} if weights is None else {"weights": str(weights)})
+def _predicted(table: pd.DataFrame, each: NDArray[np.float64], draws: bool) -> pd.DataFrame:
+    """Return a table with the predictions (k, n) of k models: of draws the first and all, of seeds mean and spread."""
+    if draws:
+        return table.assign(prediction=each[0], **{f"draw_{place}": one for place, one in enumerate(each, start=1)})
+    table = table.assign(prediction=each.mean(axis=0))
+    return table if len(each) == 1 else table.assign(spread=each.std(axis=0, ddof=1))
 
 
-def _drawn(train: Data, rows: NDArray[np.int64], split: pd.DataFrame, run: Mapping[str, Any]) -> Data:
+def _drawn(train: Data, rows: NDArray[np.int64], split: pd.DataFrame, run: Mapping[str, Any], seed: int) -> Data:
     """Return as many training objects as the run asks for, or all of them."""
-    if run["train_size"] is None:
+    share = run.get("train_share")
+    size = run["train_size"] if share is None else max(int(share * len(train)), min(_LEAST_SHARE, len(train)))
+    if size is None:
         return train
-    if run["train_size"] > len(train):
+    if size > len(train):
         raise HissError(
-            f"{run['name']} asks for {run['train_size']} training objects and sample {run['sample']} has {len(train)}; "
+            f"{run['name']} asks for {size} training objects and sample {run['sample']} has {len(train)}; "
             "ask for fewer in experiments.variants"
         )
     group = split.set_index("row").loc[rows, "group"].to_numpy()
-    drawn = draw_groups(group, int(run["train_size"]), int(run["seed"]))
+    drawn = draw_groups(group, size, seed)
     if not len(drawn):
         raise HissError(
-            f"{run['name']} asks for {run['train_size']} training objects, fewer than the group of overlapping cutouts "
+            f"{run['name']} asks for {size} training objects, fewer than the group of overlapping cutouts "
             "that is drawn first; ask for more in experiments.variants"
         )
     return train.take(drawn)
@@ -205,9 +226,14 @@ def draw_groups(group: ArrayLike, size: int, seed: int) -> NDArray[np.int64]:
     return np.flatnonzero(taken[member])
 
 
-def _together(fits: Sequence[Mapping[str, Any]], validation: Mapping[str, float], load_s: float) -> dict[str, Any]:
-    """Return what metrics.json says of one or several fits: costs added, the members beside their mean."""
-    first, alone = fits[0], len(fits) == 1
+def _together(
+    fits: Sequence[Mapping[str, Any]], validation: Mapping[str, float], load_s: float, draws: bool = False
+) -> dict[str, Any]:
+    """Return what metrics.json says of one or several fits: costs added, the members beside their mean.
+
+    Of draws it is all of the first, since that one predicts.
+    """
+    first, alone = fits[0], draws or len(fits) == 1
     if not alone:
         say(f"mean of {len(fits)}: {', '.join(f'{name} {value:.4f}' for name, value in validation.items())}")
     return {
@@ -215,7 +241,7 @@ def _together(fits: Sequence[Mapping[str, Any]], validation: Mapping[str, float]
         "validation": dict(validation),
         "train": first["train"] if alone else None,
         "best_iteration": first["best_iteration"] if alone else None,
-        "members": [{name: fit[name] for name in ("validation", "best_iteration")} for fit in fits],
-        "time": {name: sum(fit["time"][name] for fit in fits) for name in first["time"]}
+        "members": [{name: fit[name] for name in ("n_train", "validation", "best_iteration")} for fit in fits],
+        "time": {name: sum(fit["time"][name] for fit in (fits[:1] if draws else fits)) for name in first["time"]}
         | {"load_s": load_s, "cv_s": 0.0},
     }

@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from hiss.errors import HissError
-from hiss.evaluation.collect import relative_folder
+from hiss.evaluation.collect import model_order, relative_folder
 from hiss.modality import FUSIONS
 
 SELECTION_COLUMNS = ["model", "modality", "zoom", "settings", "path", "criterion", "value"]
@@ -82,5 +82,12 @@ def selected_metrics(selection: pd.DataFrame, metrics: Iterable[Path | str]) -> 
     paths = {relative_folder(path): Path(path) for path in metrics}
     chosen = selection.loc[selection["path"].isin(list(paths)), "path"].tolist()
     if len(chosen) != 1:
-        raise HissError(f"{len(chosen)} of these runs are selected where one should be; make selection.csv anew")
+        raise HissError(f"{len(chosen)} of these runs are selected where one should be; make the selection anew")
     return paths[chosen[0]]
+
+
+def join_selections(selections: Iterable[pd.DataFrame]) -> pd.DataFrame:
+    """Return the selections of several models as one, in the order of the study's models."""
+    table = pd.concat(list(selections), ignore_index=True)
+    order = {model: place for place, model in enumerate(model_order(table["model"]))}
+    return table.sort_values("model", key=lambda models: models.map(order), kind="stable", ignore_index=True)

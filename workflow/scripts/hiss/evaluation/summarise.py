@@ -172,9 +172,10 @@ def comparisons_table(bootstrap: Bootstrap, metrics: pd.DataFrame) -> pd.DataFra
     -------
     DataFrame
         `COMPARISON_COLUMNS`. ``kind`` tells what a and b are: ``modalities`` of one model and zoom, ``models`` on one
-        modality and zoom, ``zooms`` (a coarser than b by one step of the study) of one model and modality, or
-        ``baselines`` (a the model, b a baseline). ``better_on_validation`` is the side with the lower validation
-        RMSE, which is the one to choose.
+        modality and zoom, ``zooms`` (a coarser than b by one step of the study) of one model and modality,
+        ``baselines`` (a the model, b a baseline), or ``best`` (a the run of the lowest validation RMSE of all, b the
+        best of another model and modality by the same; both told as `run_name` does). ``better_on_validation`` is the
+        side with the lower validation RMSE, which is the one to choose.
     """
     validation = {
         Key(row["model"], row["modality"], int(row["zoom"])): float(row["validation_rmse"])
@@ -202,6 +203,11 @@ def comparisons_table(bootstrap: Bootstrap, metrics: pd.DataFrame) -> pd.DataFra
     return pd.DataFrame(rows, columns=COMPARISON_COLUMNS)
 
 
+def run_name(model: str, modality: str, zoom: int) -> str:
+    """Return how a selected run is told in one word: ``lightgbm/early/zoom0``."""
+    return f"{model}/{modality}/zoom{zoom}"
+
+
 def _rmse(frame: pd.DataFrame) -> float:
     return scores(frame["truth"], frame["prediction"])["rmse"]
 
@@ -213,6 +219,7 @@ def _pairs(bootstrap: Bootstrap, metrics: pd.DataFrame) -> Iterator[_Pair]:
     """Yield the kind of each comparison, its two sides, and what they are called."""
     ordered = _in_order(bootstrap.frames)
     trained = [key for key in ordered if key.model not in BASELINE_NAMES]
+    yield from _best_pairs(trained, metrics)
     yield from _modality_pairs(trained, metrics)
     models = model_order(key.model for key in trained)
     for key in trained:
@@ -225,6 +232,16 @@ def _pairs(bootstrap: Bootstrap, metrics: pd.DataFrame) -> Iterator[_Pair]:
             yield "zooms", key, finer[-1], f"zoom {key.zoom}", f"zoom {finer[-1].zoom}"
         for baseline in ordered[len(trained) :]:
             yield "baselines", key, baseline, key.model, baseline.model
+
+
+def _best_pairs(trained: list[Key], metrics: pd.DataFrame) -> Iterator[_Pair]:
+    """The run of the lowest validation RMSE against the best of each other model and modality, in that order."""
+    known = metrics[metrics["validation_rmse"].notna()].sort_values("validation_rmse", kind="stable")
+    keys = [Key(row["model"], row["modality"], int(row["zoom"])) for row in known.to_dict("records")]
+    best = {key[:2]: key for key in reversed(keys) if key in trained}
+    ordered = sorted(best.values(), key=keys.index)
+    for other in ordered[1:]:
+        yield "best", ordered[0], other, run_name(*ordered[0]), run_name(*other)
 
 
 def _modality_pairs(trained: list[Key], metrics: pd.DataFrame) -> Iterator[_Pair]:

@@ -1,30 +1,31 @@
 """The only place that reads the test set: the selected runs predict it once, and what is made of their predictions."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from hiss.errors import HissError
 from hiss.evaluation.collect import relative_folder
 from hiss.evaluation.predicted import Predicted, with_interval
-from hiss.evaluation.quantiles import predict_quantiles
+from hiss.evaluation.quantile_ends import predict_quantiles
 from hiss.files import read_table
 from hiss.modality import SINGLE, Modality
 from hiss.models.features import Sources
 from hiss.models.fusion import late_fusion
-from hiss.models.run import predict_rows
 from hiss.models.stacking import Stack, apply_stack
+from hiss.sample.treatment import Treated
 
 TEST_COLUMNS: Final = [
     "model", "modality", "zoom", "target_id", "row", "truth", "prediction", "low", "high", "half_width", "method",
 ]  # fmt: skip
 
-Predict = Callable[..., pd.DataFrame]
-"""``predict(folder, model, sources, rows)`` gives ``target_id, row, prediction``."""
+Predict = Callable[[Path, Sources, ArrayLike], pd.DataFrame]
+"""``predict(folder, sources, rows)`` gives ``target_id, row, prediction`` of the model in a folder."""
 
 
 @dataclass(frozen=True)
@@ -55,9 +56,10 @@ def predict_test(
     folders: Mapping[str, Path],
     arrays: Mapping[int, Path],
     split: pd.DataFrame,
+    predict: Predict,
     lines: Path | str | None = None,
     held: Held = Held(),
-    predict: Predict = predict_rows,
+    treated: Treated | None = None,
 ) -> pd.DataFrame:
     """Return the predictions of one model's selected runs, and of their fusions, on the test set.
 
@@ -73,12 +75,14 @@ def predict_test(
         File of sample arrays, by zoom.
     split
         The split's table; its test rows alone are read from the arrays.
+    predict
+        What lets a run predict, as `hiss.models.trained.predict_rows` with the model's class.
     lines
         Table of emission lines, where a run sees them.
     held
         What intervals and stacked fusions are made of.
-    predict
-        What lets a run predict.
+    treated
+        What the sample's choice does to cutouts and spectra; None: nothing.
 
     Returns
     -------
@@ -92,8 +96,8 @@ def predict_test(
         path, modality, zoom = str(chosen["path"]), str(chosen["modality"]), int(chosen["zoom"])
         if path not in folders:
             raise HissError(f"the selected run {path} is not among the runs of the grid; rerun the selection")
-        sources = _sources(arrays, modality, zoom, lines)
-        found = predict(folders[path], model, sources, wanted["row"].to_numpy())
+        sources = replace(_sources(arrays, modality, zoom, lines), treated=treated)
+        found = predict(folders[path], sources, wanted["row"].to_numpy())
         test = _with_truth(found, wanted, f"{model}, {modality}, zoom {zoom}")
         held_out = _path(held.out_of_fold, f"{modality}/zoom{zoom}.parquet", f"{path}/out_of_fold.parquet")
         runs[modality, zoom] = Predicted(

@@ -3,7 +3,7 @@
 import os
 import platform
 import time
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any, Final, NamedTuple
@@ -11,13 +11,12 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import pandas as pd
 
-from hiss.errors import HissError
 from hiss.evaluation.collect import relative_folder
+from hiss.evaluation.selection import selected_metrics
 from hiss.files import read_json
 from hiss.models.base import Data, Model, build
 from hiss.models.features import SIDES, open_part
-from hiss.models.run import model_type
-from hiss.models.train import open_parts
+from hiss.models.train import open_parts, with_weights
 from hiss.script import Stopwatch, peak_memory_mb
 
 TIME_COLUMNS: Final = [
@@ -28,7 +27,6 @@ TIME_COLUMNS: Final = [
 _ENOUGH_S: Final = 2.0  # of one kind of work, beyond which it is not repeated
 _MOST_REPEATS: Final = 25
 _BLOCK: Final = 2**22  # features read at once
-_PROFILED_EPOCHS: Final = 3
 
 
 class Cost(NamedTuple):
@@ -40,18 +38,43 @@ class Cost(NamedTuple):
     repeats: int
 
 
+class OnDevice(NamedTuple):
+    """What a model ran on, and the seconds of its kernels where that is a GPU."""
+
+    device: str
+    fit_s: float = 0.0
+    predict_s: float = 0.0
+
+
+FindDevice = Callable[[Model, Callable[..., Model], Data, Data], OnDevice]
+"""Tells what a fitted model ran on; also given what makes an unfitted one of its settings, some of them replaced."""
+
+
+def on_processor(fitted: Model, new: Callable[..., Model], train: Data, validation: Data) -> OnDevice:
+    """Return the processor's name: what a model without code for a GPU ran on."""
+    told = Path("/proc/cpuinfo")
+    lines = told.read_text().splitlines() if told.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return OnDevice(names[0] if names else platform.machine())
+
+
 def time_selected(
+    kind: type[Model],
     selection: pd.DataFrame,
     metrics: Iterable[Path | str],
     features: Path | str,
     threads: int,
     bins: Sequence[Path | str] = (),
     weights: Path | str | None = None,
+    make_bins: Callable[[Data, Data, int, int], object] | None = None,
+    find_device: FindDevice = on_processor,
 ) -> pd.DataFrame:
     """Fit the selected one of some runs again, and time it; what is short is repeated until its median is sound.
 
     Parameters
     ----------
+    kind
+        The model's class.
     selection
         As `hiss.evaluation.selection.select_runs` returns it.
     metrics
@@ -64,6 +87,10 @@ def time_selected(
         LightGBM's bins of the training and of the validation features.
     weights
         File of ImageNet weights in place of what the settings name.
+    make_bins
+        Makes the bins of training and validation features, and is timed, where ``bins`` are given.
+    find_device
+        What tells the device and its kernels' seconds.
 
     Returns
     -------
@@ -81,11 +108,12 @@ def time_selected(
         When not exactly one of the runs is selected.
     """
     start_up = peak_memory_mb()
-    record, run = _selected(selection, metrics)
-    settings = run["settings"] | ({} if weights is None else {"weights": str(weights)})
+    chosen = selected_metrics(selection, metrics)
+    run = read_json(chosen)["run"]
+    settings = with_weights(run["settings"], weights)
 
     def new(**other: Any) -> Model:
-        return build(model_type(run["model"]), settings | other, run["modality"], int(run["seed"]), threads)
+        return build(kind, settings | other, run["modality"], int(run["seed"]), threads)
 
     load, read = _reading(features, SIDES), _reading(features, ("validation",))
     train, validation = (part.data for part in open_parts(features, bins))
@@ -93,10 +121,13 @@ def time_selected(
     fit = measure(lambda: fitted.fit(train, validation))
     predict = measure(lambda: fitted.predict(validation))
     peak = peak_memory_mb() - start_up
-    on = _on_device(fitted, new, train, validation)
-    row = {name: record[name] for name in ("model", "modality", "zoom", "settings", "path")}
+    on = find_device(fitted, new, train, validation)
+    row = {name: run[name] for name in ("model", "modality", "zoom")}
+    row |= {"settings": chosen.parent.name, "path": relative_folder(chosen)}
     row |= {"threads": threads, "device": on.device, "n_train": len(train), "n_predict": len(validation)}
-    row |= {"load_s": load.wall_s, "bin_s": _binning(train, validation, settings["max_bin"], threads) if bins else 0.0}
+    row |= {"load_s": load.wall_s, "bin_s": 0.0}
+    if bins and make_bins is not None:
+        row["bin_s"] = measure(lambda: make_bins(train, validation, settings["max_bin"], threads)).wall_s
     row |= {"fit_s": fit.wall_s, "cpu_s": fit.cpu_s, "gpu_s": on.fit_s, "fits": fit.repeats}
     row |= {"predict_s": predict.wall_s, "predict_cpu_s": predict.cpu_s, "predict_gpu_s": on.predict_s}
     return pd.DataFrame([row | {"read_s": read.wall_s, "peak_memory_mb": peak}])[TIME_COLUMNS]
@@ -123,17 +154,6 @@ def measure(work: Callable[[], object], before: Callable[[], None] | None = None
     return Cost(median(wall), median(cpu), len(wall))
 
 
-def _selected(selection: pd.DataFrame, metrics: Iterable[Path | str]) -> tuple[dict[Hashable, Any], dict[str, Any]]:
-    """Return the row of the selection that is one of some runs, and that run."""
-    chosen = {relative_folder(path): path for path in metrics}
-    match = selection[selection["path"].isin(list(chosen))]
-    if len(match) != 1:
-        raise HissError(f"{len(match)} of these runs are selected where one should be; make selection.csv anew")
-    record = match.to_dict("records")[0]
-    run: dict[str, Any] = read_json(chosen[record["path"]])["run"]
-    return record, run
-
-
 def _reading(features: Path | str, sides: Iterable[str]) -> Cost:
     """Return what it costs to read the features of some sides of the split, from the disk where the system lets us."""
 
@@ -157,41 +177,3 @@ def _forget(path: Path | str) -> None:
         os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)
     finally:
         os.close(file)
-
-
-def _binning(train: Data, validation: Data, max_bin: int, threads: int) -> float:
-    """Return the seconds of LightGBM's binning of prepared features, which is done once for all their runs."""
-    from hiss.models.bins import make_bins
-
-    return measure(lambda: make_bins(train, validation, max_bin, threads)).wall_s
-
-
-class _OnDevice(NamedTuple):
-    """What a model ran on, and the seconds of its kernels where that is a GPU."""
-
-    device: str
-    fit_s: float = 0.0
-    predict_s: float = 0.0
-
-
-def _on_device(fitted: Model, new: Callable[..., Model], train: Data, validation: Data) -> _OnDevice:
-    if fitted.name != "vggnet12":  # the others have no code for a GPU
-        return _OnDevice(_processor())
-    from hiss.evaluation.gpu import gpu_name, kernel_seconds
-
-    name = gpu_name()
-    if name is None:
-        return _OnDevice(_processor())
-    epochs = min(_PROFILED_EPOCHS, len(fitted.curve))
-    short = new(epochs=epochs)
-    # Every epoch runs the same kernels; to record those of all of them would take more memory than the fit.
-    fit_s = kernel_seconds(lambda: short.fit(train, validation)) * len(fitted.curve) / epochs
-    return _OnDevice(name, fit_s, kernel_seconds(lambda: fitted.predict(validation)))
-
-
-def _processor() -> str:
-    """Return the processor's name."""
-    told = Path("/proc/cpuinfo")
-    lines = told.read_text().splitlines() if told.exists() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()

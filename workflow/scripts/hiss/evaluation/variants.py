@@ -15,7 +15,7 @@ from hiss.models.metrics import rmse, scores
 
 VARIANT_COLUMNS = [
     *("variant", "changed", "model", "base", "modality", "zoom", "sample"),
-    *("n_train", "n", *METRICS),
+    *("train_share", "n_train", "n", *METRICS),
     *("against", "against_zoom", "n_common", "rmse_common", "rmse_study", "delta_rmse", "low", "high"),
     *("fit_s", "fit_s_study", "peak_memory_mb", "peak_memory_mb_study", "path", "path_study"),
 ]
@@ -98,6 +98,11 @@ def compare_variants(
     return pd.DataFrame(rows, columns=VARIANT_COLUMNS)
 
 
+def without_shares(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the variants that are no points of a learning curve, which has a figure of its own."""
+    return table[table["train_share"].isna()] if "train_share" in table else table
+
+
 def _read(folder: Path) -> _Done:
     metrics = folder / "metrics.json"
     return _Done(relative_folder(metrics), read_json(metrics), read_table(folder / "validation.parquet"))
@@ -140,6 +145,7 @@ def _row(variant: _Done, study: _Done, key: tuple[str, str, int]) -> dict[str, A
         "variant": run["name"].removeprefix("variant="),
         "changed": what_changed(run, variant.metrics["overrides"], study.metrics["run"]["sample"]),
         **{name: run[name] for name in ("model", "base", "modality", "zoom", "sample")},
+        "train_share": run.get("train_share"),
         "n_train": variant.metrics["n_train"],
         "n": len(table),
         **scores(table["truth"], table["prediction"]),
@@ -175,6 +181,7 @@ def what_changed(run: Mapping[str, Any], overrides: Mapping[str, Any], study_sam
         "attention between the two trunks": modality.base != base.base,
         f"mean of {run['members']} seeds": run["members"] > 1,
         f"at most {run['train_size']} training objects": run["train_size"] is not None,
+        f"{100 * (run.get('train_share') or 1):g} % of the training objects": run.get("train_share") is not None,
     }
     settings = [f"{name} = {value}" for name, value in overrides.items()]
     return "; ".join([text for text, applies in told.items() if applies] + settings)

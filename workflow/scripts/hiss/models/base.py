@@ -53,6 +53,10 @@ class Data:
     bin_rows: NDArray[np.int64] | None = None
     """(n,) rows of the bins that these objects are, increasing; None: all of them."""
 
+    gaps: bool = False
+    """Whether samples of a spectrum may be NaN: short gaps that the sample leaves to the model. A spectrum that is NaN
+    throughout is none."""
+
     @classmethod
     def from_arrays(
         cls,
@@ -124,7 +128,7 @@ class Data:
         rows = np.asarray(rows, dtype=np.int64)
         sky = None if self.sky_sigma is None else self.sky_sigma[rows]
         label = None if self.label_sigma is None else self.label_sigma[rows]
-        taken = Data(self.features[rows], self.side, self.target[rows], sky, self.n_extras, label)
+        taken = Data(self.features[rows], self.side, self.target[rows], sky, self.n_extras, label, gaps=self.gaps)
         if self.bins is None or (np.diff(rows) <= 0).any():
             return taken
         return replace(taken, bins=self.bins, bin_rows=rows if self.bin_rows is None else self.bin_rows[rows])
@@ -243,7 +247,7 @@ class Model(ABC):
     def _check(self, data: Data, what: str) -> None:
         if data.content != Modality.parse(self.modality).content:
             raise HissError(f"{self.name}: made for {self.modality} but given {data.content} data")
-        bad = 0 if self.takes_nan or data.bins is not None else count_not_finite(data.features)
+        bad = 0 if self.takes_nan or data.bins is not None else count_unusable(data)
         if bad:
             raise HissError(
                 f"{self.name}: {bad} of {len(data)} of {what} have NaN or infinite features; "
@@ -270,11 +274,23 @@ def build(kind: type[AnyModel], settings: Mapping[str, Any], modality: str, seed
     return kind(modality=modality, seed=seed, threads=threads, **settings)
 
 
-def count_not_finite(features: Floats) -> int:
-    """Return how many rows hold a value that is not finite, without a mask of the whole matrix."""
-    step = max(1, _BLOCK // max(1, features.shape[1]))
-    blocks = (features[start : start + step] for start in range(0, len(features), step))
-    return sum(int((~np.isfinite(block)).any(axis=1).sum()) for block in blocks)
+def count_unusable(data: Data) -> int:
+    """Return how many objects have a feature that no model takes, without a mask of the whole matrix.
+
+    A feature must be finite; only samples in a short gap may be NaN, where the data say that there are such.
+    """
+    step = max(1, _BLOCK // max(1, data.features.shape[1]))
+    blocks = (data.features[start : start + step] for start in range(0, len(data), step))
+    return sum(int(_unusable(block, data).sum()) for block in blocks)
+
+
+def _unusable(block: Floats, data: Data) -> NDArray[np.bool_]:
+    bad = ~np.isfinite(block)
+    if data.gaps:
+        samples = slice(data.n_pixels, data.n_pixels + data.n_samples)
+        missing = np.isnan(block[:, samples])
+        bad[:, samples] &= ~missing | missing.all(axis=1, keepdims=True)
+    return np.asarray(bad.any(axis=1))
 
 
 def fold_parts(fold: ArrayLike) -> list[NDArray[np.bool_]]:

@@ -4,10 +4,11 @@ from pathlib import Path
 from typing import Any, Final
 
 import lightgbm as lgb
+import numpy as np
 
 from hiss.errors import HissError
 from hiss.files import atomic
-from hiss.models.base import Data, count_not_finite, feature_names
+from hiss.models.base import Data, count_unusable, feature_names
 from hiss.models.features import SIDES, open_part
 from hiss.progress import say
 from hiss.script import Stopwatch
@@ -15,6 +16,8 @@ from hiss.script import Stopwatch
 _SAMPLE_ROWS: Final = 2000
 """Training objects of which the bins' edges are chosen: some thirty a bin at 63. LightGBM holds 12 bytes a value of
 them, and sorts every column; by default it takes all."""
+
+_EDGES_SEED: Final = 1  # of the draw of those rows, where we draw them
 
 
 def binning(max_bin: int) -> dict[str, Any]:
@@ -51,7 +54,7 @@ def bin_features(
         When a feature is not finite.
     """
     train, validation = (open_part(features, side).data for side in SIDES)
-    if count_not_finite(train.features) or count_not_finite(validation.features):
+    if count_unusable(train) or count_unusable(validation):
         raise HissError(f"{features}: NaN or infinite features; bin the cleaned sample, whose spectra are free of gaps")
     with Stopwatch() as watch:
         made = make_bins(train, validation, max_bin, threads)
@@ -66,9 +69,24 @@ def make_bins(train: Data, validation: Data, max_bin: int, threads: int) -> tupl
     """Return the binned training objects, and the validation objects in the same bins."""
     parameters = binning(max_bin) | {"num_threads": threads}
     names = feature_names(train.side, train.n_samples, train.n_extras)
-    binned = lgb.Dataset(train.features, label=train.target, feature_name=names, params=parameters)
+    edges = _edges(train, names, parameters) if train.gaps else None
+    binned = lgb.Dataset(train.features, label=train.target, feature_name=names, params=parameters, reference=edges)
     held = binned.create_valid(validation.features, label=validation.target, params=parameters)
     return binned.construct(), held.construct()
+
+
+def _edges(train: Data, names: list[str], parameters: dict[str, Any]) -> lgb.Dataset:
+    """Return a data set whose bins have one for missing samples at every wavelength.
+
+    LightGBM makes such a bin only for a feature that is NaN in one of the rows the edges are chosen of; in any other it
+    takes NaN for a flux of 0. So we choose the rows, and add one whose spectrum is missing.
+    """
+    rows = np.arange(len(train))
+    if len(rows) >= _SAMPLE_ROWS:
+        rows = np.sort(np.random.default_rng(_EDGES_SEED).choice(rows, _SAMPLE_ROWS - 1, replace=False))
+    features = np.concatenate([train.features[rows], train.features[:1]])
+    features[-1, train.n_pixels : train.n_pixels + train.n_samples] = np.nan
+    return lgb.Dataset(features, label=np.zeros(len(features)), feature_name=names, params=parameters).construct()
 
 
 def open_bins(train: Data, validation: Data, max_bin: int, threads: int) -> tuple[lgb.Dataset, lgb.Dataset]:

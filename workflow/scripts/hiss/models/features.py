@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 import h5py
 import numpy as np
@@ -19,6 +19,7 @@ from hiss.modality import Modality
 from hiss.models.base import Data, Floats
 from hiss.models.rest_frame import to_rest
 from hiss.sample.arrays import Objects, load_rows
+from hiss.sample.treatment import Treated
 
 _BLOCK_BYTES = 64 * 2**20
 _PAGE = 4096
@@ -42,6 +43,8 @@ class Sources:
     """``objects.parquet``, for redshifts."""
     lines: Path | str | None = None
     """``lines.parquet``, for emission lines."""
+    treated: Treated | None = None
+    """What the sample's choice does to cutouts and spectra; None: nothing."""
 
 
 class Part(NamedTuple):
@@ -106,6 +109,7 @@ def _blocks(sources: Sources, rows: NDArray[np.int64], modality: Modality) -> It
         chosen = slice(start, min(stop, len(rows)))
         objects = _read(sources, rows[chosen], modality, redshift[chosen])
         data = Data.from_arrays(objects.images, objects.spectra, image_sigma=objects.image_sigma, extras=extras[chosen])
+        data = replace(data, gaps=_leaves_gaps(sources) and modality.spectra)
         yield _Block(chosen, data, objects.target_id)
         start, stop = chosen.stop, chosen.stop + max(1, _BLOCK_BYTES // (4 * max(1, data.features.shape[1])))
 
@@ -123,15 +127,23 @@ def _extras(sources: Sources, rows: NDArray[np.int64], modality: Modality, redsh
 def _read(sources: Sources, rows: NDArray[np.int64], modality: Modality, redshift: NDArray[np.float64]) -> Objects:
     """Return the arrays of some rows, the spectra moved to rest where they are to be; of two files for two zooms."""
     images = load_rows(sources.arrays, rows, "photo" if modality.images else "none")
+    if sources.treated:
+        images = sources.treated.images(images)
     if not modality.spectra:
         return images
     spectra = load_rows(sources.spectra_arrays or sources.arrays, rows, "spectra", sigma=False)
+    if sources.treated:
+        spectra = sources.treated.spectra(spectra)
     if not np.array_equal(spectra.target_id, images.target_id):
         raise HissError(f"{sources.spectra_arrays} and {sources.arrays} hold different objects; export both anew")
     flux = spectra.spectra
     if modality.rest_frame and flux is not None and spectra.wl is not None:
         flux = to_rest(flux, spectra.wl, redshift)
     return replace(images, spectra=flux)
+
+
+def _leaves_gaps(sources: Sources) -> bool:
+    return sources.treated is not None and sources.treated.treatment.gaps == "mask"
 
 
 def _rows_of(path: Path | str | None, what: str, rows: NDArray[np.int64]) -> pd.DataFrame:
@@ -175,6 +187,8 @@ def prepare_features(
             file[name] = table[name].to_numpy()
         file.attrs["n_train"] = int((table["split"] == "train").sum())
         file.attrs["modality"] = modality
+        if sources.treated:
+            file.attrs["treatment"] = json.dumps(sources.treated.treatment.as_dict(), sort_keys=True)
         file.attrs["provenance"] = json.dumps(record, sort_keys=True, default=str)
 
 
@@ -224,21 +238,36 @@ def open_part(path: Path | str, side: str, bins: Path | str | None = None) -> Pa
         n_train = int(file.attrs["n_train"])
         rows = slice(0, n_train) if side == "train" else slice(n_train, None)
         table = pd.DataFrame({name: file[name][rows] for name in ("target_id", "row", "truth", "fold")})
+        gaps = _treatment(file).get("gaps") == "mask" and Modality.parse(file.attrs["modality"]).spectra
         data = Data(
-            features=_mapped(file["features"])[rows],
+            # scikit-learn's search for NaN refuses memory that it may not write to: such pages are this process's own
+            features=_mapped(file["features"], "c" if gaps else "r")[rows],
             side=int(file.attrs["side"]),
             target=table["truth"].to_numpy(),
             sky_sigma=file["sky_sigma"][rows] if "sky_sigma" in file else None,
             n_extras=int(file.attrs["n_extras"]),
             label_sigma=file["label_sigma"][rows],
             bins=None if bins is None else Path(bins),
+            gaps=gaps,
         )
     return Part(data, table)
 
 
-def _mapped(dataset: h5py.Dataset) -> Floats:
+def _treatment(file: h5py.File) -> dict[str, Any]:
+    told: dict[str, Any] = json.loads(file.attrs.get("treatment", "{}"))
+    return told
+
+
+def told_treatment(path: Path | str) -> dict[str, Any]:
+    """Return ``{"treatment": ...}``, what was done to the arrays of prepared features; empty where nothing was."""
+    with h5py.File(path, "r") as file:
+        treatment = _treatment(file)
+    return {"treatment": treatment} if treatment else {}
+
+
+def _mapped(dataset: h5py.Dataset, mode: Literal["r", "c"]) -> Floats:
     offset = dataset.id.get_offset()
     if offset is None or not dataset.size:
         return np.empty(dataset.shape, dtype=np.float32)
-    mapped = np.memmap(dataset.file.filename, dtype=np.float32, mode="r", offset=offset, shape=dataset.shape)
+    mapped = np.memmap(dataset.file.filename, dtype=np.float32, mode=mode, offset=offset, shape=dataset.shape)
     return np.asarray(mapped)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import pandas as pd
 
@@ -128,7 +128,7 @@ def fuse_selected(
     Parameters
     ----------
     selection
-        ``selection.csv``: ``model, modality, zoom, path`` of the selected runs.
+        ``selection_<model>.csv``: ``model, modality, zoom, path`` of the selected runs.
     metrics
         metrics.json of every run that could have been selected; validation.parquet lies beside each.
 
@@ -137,12 +137,11 @@ def fuse_selected(
     dict
         What metrics.json holds.
     """
-    folders = selected_parts(selection, metrics, model, zoom)
-    predictions = {modality: path / "validation.parquet" for modality, path in folders.items()}
-    fused = late_fusion(*(read_table(path) for path in predictions.values()))
-    parts = {name: read_json(path / "metrics.json") for name, path in folders.items()}
-    values = fused_metrics(parts["photo"], parts["spectra"], fused)
-    write_fusion(folder, fused, values, predictions, code)
+    parts = selected_parts(selection, metrics, model, zoom)
+    fused = late_fusion(*parts.validation)
+    photo, spectra = parts.metrics
+    values = fused_metrics(photo, spectra, fused)
+    write_fusion(folder, fused, values, parts.inputs, code)
     return values
 
 
@@ -159,10 +158,24 @@ def write_fusion(
     write_json(Path(folder) / "metrics.json", metrics)
 
 
-def selected_parts(selection: Path | str, metrics: Iterable[Path | str], model: str, zoom: int) -> dict[str, Path]:
-    """Return the folders of a model's selected photo and spectra runs at a zoom, in this order."""
+class Parts(NamedTuple):
+    """What a fusion is made of: of the photo and of the spectra run, in this order."""
+
+    validation: list[pd.DataFrame]
+    """Predictions of the validation objects."""
+    metrics: list[dict[str, Any]]
+    """metrics.json."""
+    inputs: dict[str, Path]
+    """The files of the predictions, by modality."""
+
+
+def selected_parts(selection: Path | str, metrics: Iterable[Path | str], model: str, zoom: int) -> Parts:
+    """Return what a model's selected photo and spectra runs at a zoom left behind."""
     chosen, paths = read_table(selection), list(metrics)
-    return {modality: selected_folder(chosen, paths, model, modality, zoom) for modality in SINGLE}
+    folders = {modality: selected_folder(chosen, paths, model, modality, zoom) for modality in SINGLE}
+    inputs = {modality: folder / "validation.parquet" for modality, folder in folders.items()}
+    told = [read_json(folder / "metrics.json") for folder in folders.values()]
+    return Parts([read_table(path) for path in inputs.values()], told, inputs)
 
 
 def selected_folder(
@@ -179,11 +192,11 @@ def selected_folder(
     if match.sum() != 1:
         raise HissError(
             f"fusion: {match.sum()} selected runs of {model}, {modality}, zoom {zoom} where one is needed; "
-            "make selection.csv anew"
+            "make the selection anew"
         )
     wanted = str(selection.loc[match, "path"].item())
     for path in metrics:
         folder = Path(path).parent
         if folder.as_posix().endswith(wanted):
             return folder
-    raise HissError(f"fusion: the selected run {wanted} is not among the runs of the grid; make selection.csv anew")
+    raise HissError(f"fusion: the selected run {wanted} is not among the runs of the grid; make the selection anew")

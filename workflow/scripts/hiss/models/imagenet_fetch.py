@@ -1,6 +1,7 @@
-"""ImageNet's weights out of the net, checked before anything is trained on them."""
+"""ImageNet's weights, out of the net or a file of the user's, checked before anything is trained on them."""
 
 import hashlib
+import shutil
 import time
 from pathlib import Path
 from typing import Final
@@ -8,7 +9,7 @@ from typing import Final
 import requests
 
 from hiss.errors import HissError
-from hiss.files import atomic
+from hiss.files import atomic, sha256_of
 from hiss.models.imagenet import read_vgg13
 from hiss.progress import say
 
@@ -33,10 +34,12 @@ def fetch_weights(
     timeout_s: float = 60.0,
     backoff_s: float = 2.0,
 ) -> None:
-    """Fetch a VGG13's weights, a safetensors file, from an ``http://`` or ``https://`` address.
+    """Fetch a VGG13's weights, a safetensors file, from an ``http://`` or ``https://`` address, or copy a file of them.
 
     Parameters
     ----------
+    address
+        Of the file; one without ``://`` is its path.
     sha256
         What the file must hash to, in hexadecimal; None: what it hashes to is told.
     retries
@@ -51,10 +54,14 @@ def fetch_weights(
     HissError
         When the file cannot be had, is another than ``sha256`` tells, or holds no VGG13.
     """
-    if not address.startswith(("http://", "https://")):
+    local = "://" not in address
+    if not local and not address.startswith(("http://", "https://")):
         raise HissError(f"{address}: fetched are http:// and https:// addresses; name a file of yours by its path")
     with atomic(out) as temporary:
-        found = _receive_patiently(address, temporary, retries, timeout_s, backoff_s)
+        if local:
+            found = _copy(address, temporary)
+        else:
+            found = _receive_patiently(address, temporary, retries, timeout_s, backoff_s)
         if sha256 is not None and found != sha256.lower():
             raise HissError(
                 f"{address}: the file's SHA-256 is {found}, not {sha256} as {_SETTING}_sha256 says; correct one of them"
@@ -64,6 +71,15 @@ def fetch_weights(
         except HissError as error:
             raise HissError(str(error).replace(str(temporary), address)) from None
     say(f"{address}: {Path(out).stat().st_size / 1e6:.1f} MB of VGG13's weights, SHA-256 {found}")
+
+
+def _copy(path: str, out: Path) -> str:
+    """Copy the file and return the SHA-256 of the copy."""
+    try:
+        shutil.copyfile(path, out)
+    except OSError as error:
+        raise HissError(f"{path}: cannot be read ({error.strerror}); correct {_SETTING}") from None
+    return sha256_of(out)
 
 
 def _receive_patiently(address: str, out: Path, retries: int, timeout_s: float, backoff_s: float) -> str:

@@ -144,6 +144,21 @@ class LightGBM(Model):
         found = self._booster.predict(features, num_iteration=self.best_iteration, num_threads=self.threads)
         return np.asarray(found, dtype=np.float64)
 
+    def gain(self) -> NDArray[np.float64]:
+        """Return (n_features,), by how much the splits on each feature lowered the training loss in all."""
+        return np.asarray(self._booster.feature_importance("gain", iteration=self.best_iteration), dtype=np.float64)
+
+    def contributions(self, data: Data) -> NDArray[np.float64]:
+        """Return (n, n_features), what each feature adds to each prediction, by TreeSHAP (Lundberg et al. 2020).
+
+        With the mean prediction of the training objects, which is left out, they add up to the prediction.
+        """
+        self._check(data, "the objects to explain")
+        found = self._booster.predict(
+            data.features, num_iteration=self.best_iteration, num_threads=self.threads, pred_contrib=True
+        )
+        return np.asarray(found, dtype=np.float64)[:, :-1]
+
     def out_of_fold(self, train: Data, fold: ArrayLike) -> NDArray[np.float64] | None:
         """Return (n,) predictions of each object by a model of ``best_iteration`` trees grown without its fold.
 

@@ -90,7 +90,8 @@ def _sky_noise(data: Data) -> NDArray[np.float64]:
 class SpectrumScaling:
     """x -> sign(s) log(1 + |s|), s = x / norm, norm = mean |x| of the spectrum; log10(norm) stays beside it.
 
-    Both are standardised, the shape sample by sample about the training mean with one width for all.
+    Both are standardised, the shape sample by sample about the training mean with one width for all. A missing sample
+    is left out of all of these, and becomes 0, the training mean.
     """
 
     mean: list[float]
@@ -102,8 +103,13 @@ class SpectrumScaling:
     def fit(cls, data: Data) -> Self:
         """Take means and widths from training objects."""
         shape, norm = _shape_and_norm(data.spectra)
-        mean = shape.mean(axis=0, dtype=np.float64)
-        std = float((shape - mean.astype(np.float32)).std(dtype=np.float64))
+        missing = np.isnan(shape)
+        if missing.any():
+            mean = np.where(missing, 0, shape).sum(axis=0, dtype=np.float64) / np.maximum((~missing).sum(axis=0), 1)
+            std = float((shape - mean.astype(np.float32))[~missing].std(dtype=np.float64))
+        else:
+            mean = shape.mean(axis=0, dtype=np.float64)
+            std = float((shape - mean.astype(np.float32)).std(dtype=np.float64))
         return cls(mean.tolist(), max(std, 1e-6), float(norm.mean()), max(float(norm.std()), 1e-6))
 
     def apply(self, spectra: Floats) -> tuple[Floats, Floats]:
@@ -111,11 +117,16 @@ class SpectrumScaling:
         shape, norm = _shape_and_norm(spectra)
         shape -= np.asarray(self.mean, dtype=np.float32)
         shape /= np.float32(self.std)
+        shape[np.isnan(shape)] = 0
         return shape, ((norm - self.norm_mean) / self.norm_std).astype(np.float32)[:, None]
 
 
 def _shape_and_norm(spectra: Floats) -> tuple[Floats, NDArray[np.float64]]:
-    norm = np.maximum(np.abs(spectra).mean(axis=1, dtype=np.float64), np.finfo(np.float32).tiny)
+    size, missing = np.abs(spectra), np.isnan(spectra)
+    norm = size.mean(axis=1, dtype=np.float64)
+    if missing.any():
+        norm = np.where(missing, 0, size).sum(axis=1, dtype=np.float64) / np.maximum((~missing).sum(axis=1), 1)
+    norm = np.maximum(norm, np.finfo(np.float32).tiny)
     shape = spectra / norm[:, None].astype(np.float32)
     logged: Floats = np.copysign(np.log1p(np.abs(shape)), shape)
     return logged, np.log10(norm)

@@ -147,7 +147,7 @@ def stack_selected(
     Parameters
     ----------
     selection
-        ``selection.csv``: ``model, modality, zoom, path`` of the selected runs.
+        ``selection_<model>.csv``: ``model, modality, zoom, path`` of the selected runs.
     metrics
         metrics.json of every run that could have been selected; validation.parquet lies beside each.
     out_of_fold
@@ -163,7 +163,7 @@ def stack_selected(
     HissError
         When a part is missing, or the parts are not of the same objects.
     """
-    folder, folders = Path(folder), selected_parts(selection, metrics, model, zoom)
+    folder, parts = Path(folder), selected_parts(selection, metrics, model, zoom)
     held_out = {Path(path).parent.name: Path(path) for path in out_of_fold}
     missing = sorted(set(SINGLE) - set(held_out))
     if missing:
@@ -171,15 +171,14 @@ def stack_selected(
     photo, spectra = (read_table(held_out[name]) for name in SINGLE)
     with Stopwatch() as fit:
         stack, cross_fitted = fit_stack(photo, spectra)
-    predictions = {name: path / "validation.parquet" for name, path in folders.items()}
-    fused = apply_stack(stack, *(read_table(path) for path in predictions.values()))
-    parts = {name: read_json(path / "metrics.json") for name, path in folders.items()}
-    values = fused_metrics(parts["photo"], parts["spectra"], fused, modality="stacked", name="ridge")
+    fused = apply_stack(stack, *parts.validation)
+    of_photo, of_spectra = parts.metrics
+    values = fused_metrics(of_photo, of_spectra, fused, modality="stacked", name="ridge")
     by_fold = [scores(part["truth"], part["prediction"]) for _, part in cross_fitted.groupby("fold", sort=True)]
     values["cv"] = {name: [fold[name] for fold in by_fold] for name in by_fold[0]}
-    values["time"]["cv_s"] = sum(folds_cost(part, len(by_fold)) for part in parts.values())
+    values["time"]["cv_s"] = sum(folds_cost(part, len(by_fold)) for part in parts.metrics)
     values["time"]["fit_s"] += values["time"]["cv_s"] + fit.seconds
-    inputs = predictions | {f"{name} out of fold": held_out[name] for name in SINGLE}
+    inputs = parts.inputs | {f"{name} out of fold": held_out[name] for name in SINGLE}
     record = provenance(inputs, values["run"], code)
     write_json(folder / "model.json", asdict(stack) | {"fitted_on": "out-of-fold predictions", "provenance": record})
     write_table(folder / "out_of_fold.parquet", cross_fitted, PREDICTION_UNITS)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from hiss.files import write_json, write_table
 from hiss.models.base import Data, Model, build
 from hiss.models.checkpoint import Checkpoint
-from hiss.models.features import SIDES, Part, open_part
+from hiss.models.features import SIDES, Part, open_part, told_treatment
 from hiss.models.metrics import LABEL_UNIT, scores
 from hiss.progress import say
 from hiss.provenance import digest, provenance
@@ -54,9 +54,8 @@ def run_experiment(
     """
     folder = Path(folder)
     start_up = peak_memory_mb()
-    settings = dict(run["settings"]) | ({} if weights is None else {"weights": str(weights)})
-    model = build(kind, settings, run["modality"], int(run["seed"]), threads)
-    record = provenance({"features": features} | ({} if weights is None else {"weights": weights}), run, code)
+    model = build(kind, with_weights(run["settings"], weights), run["modality"], int(run["seed"]), threads)
+    record = provenance(with_weights({"features": features}, weights), run, code)
     model.checkpoint = Checkpoint(folder / "checkpoint", digest(record))
     with Stopwatch() as load:
         train, validation = open_parts(features, bins)
@@ -72,7 +71,7 @@ def run_experiment(
         "peak_memory_mb": peak_memory_mb() - start_up,
         "threads": threads,
         "provenance": record,
-    }
+    } | told_treatment(features)
     metrics["time"] |= {"load_s": load.seconds, "cv_s": 0.0 if out_of_fold is None else cv.seconds}
     write_json(folder / "metrics.json", metrics)
     model.checkpoint.clear()
@@ -110,6 +109,11 @@ def open_parts(features: Path | str, bins: Sequence[Path | str] = ()) -> tuple[P
         open_part(features, side, path) for side, path in zip(SIDES, bins or (None, None), strict=True)
     )
     return train, validation
+
+
+def with_weights(values: Mapping[str, Any], weights: Path | str | None) -> dict[str, Any]:
+    """Return a run's settings, or its inputs, with the file of ImageNet weights among them where there is one."""
+    return dict(values) | ({} if weights is None else {"weights": str(weights)})
 
 
 def fold_scores(table: pd.DataFrame) -> pd.DataFrame:

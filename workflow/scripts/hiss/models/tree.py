@@ -1,6 +1,6 @@
 """The decision tree: learned by scikit-learn, kept and walked as plain arrays."""
 
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Any, Self
 
@@ -23,19 +23,25 @@ class Nodes:
     feature: NDArray[np.int64]
     threshold: NDArray[np.float64]
     value: NDArray[np.float64]
+    missing_left: NDArray[np.bool_] | None = None
+    """Whether a missing sample goes left; None for a tree of objects that miss none."""
 
 
 def walk(nodes: Nodes, features: Floats) -> NDArray[np.float64]:
     """Return (n,) values of the leaves that rows of features end in.
 
     A row goes left where its float32 feature is at most the float64 threshold, as in scikit-learn, so that both
-    agree to the last bit.
+    agree to the last bit. One whose feature is missing goes where the training objects did that missed it or, where
+    none did, where most of them went.
     """
     at = np.zeros(len(features), dtype=np.int64)
     inside = np.flatnonzero(nodes.children_left[at] >= 0)
     while len(inside):
         here = at[inside]
-        left = features[inside, nodes.feature[here]] <= nodes.threshold[here]
+        asked = features[inside, nodes.feature[here]]
+        left = asked <= nodes.threshold[here]
+        if nodes.missing_left is not None:
+            left |= np.isnan(asked) & nodes.missing_left[here]
         at[inside] = np.where(left, nodes.children_left[here], nodes.children_right[here])
         inside = inside[nodes.children_left[at[inside]] >= 0]
     return nodes.value[at]
@@ -98,12 +104,13 @@ class DecisionTree(Model):
             feature=tree.feature.astype(np.int64),
             threshold=tree.threshold.astype(np.float64),
             value=tree.value[:, 0, 0].astype(np.float64),
+            missing_left=tree.missing_go_to_left.astype(np.bool_) if train.gaps else None,
         )
 
     def save(self, folder: Path) -> None:
         """Write ``model.npz`` (the nodes) and ``model.json`` (the settings)."""
         with atomic(folder / "model.npz") as path, path.open("wb") as stream:
-            np.savez(stream, **{field.name: getattr(self._nodes, field.name) for field in fields(Nodes)})
+            np.savez(stream, **{name: values for name, values in vars(self._nodes).items() if values is not None})
         write_json(
             folder / "model.json", {"modality": self.modality, "n_features": self.n_features, **self._settings()}
         )
@@ -129,11 +136,11 @@ class DecisionTree(Model):
         n_features = settings.pop("n_features")
         model = cls(**settings, threads=threads)
         with np.load(folder / "model.npz", allow_pickle=False) as arrays:
-            missing = [field.name for field in fields(Nodes) if field.name not in arrays]
+            missing = [field.name for field in fields(Nodes) if field.default is MISSING and field.name not in arrays]
             if missing:
                 raise HissError(
                     f"{folder / 'model.npz'}: no {', '.join(missing)}; delete the run's folder and rerun it"
                 )
-            model._nodes = Nodes(**{field.name: arrays[field.name] for field in fields(Nodes)})
+            model._nodes = Nodes(**{field.name: arrays[field.name] for field in fields(Nodes) if field.name in arrays})
         model.n_features = n_features
         return model

@@ -150,6 +150,16 @@ class VGGNet12(Model):
         """The network, fitted or made by `start`."""
         return self._network
 
+    @property
+    def scaling(self) -> Scaling:
+        """How features become the network's inputs, as it was fitted."""
+        return self._scaling
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network is."""
+        return self._device
+
     def course(self, patience: int | None, name: str = "") -> Course:
         """Return how the network is trained by these settings."""
         return Course(self.learning_rate, self.epochs, self.batch_size, self.augment, self.seed, patience, name)

@@ -11,6 +11,7 @@ from matplotlib.lines import Line2D
 
 from hiss.evaluation.collect import modality_order, model_name, model_order
 from hiss.evaluation.summarise import better_single
+from hiss.evaluation.variants import without_shares
 from hiss.plots.style import (
     BLACK,
     FULL_WIDTH,
@@ -76,7 +77,8 @@ def variants(table: pd.DataFrame) -> Drawn:
     table
         As `hiss.evaluation.variants.compare_variants` returns it.
     """
-    part = table[table["delta_rmse"].notna()].reset_index(drop=True)
+    part = without_shares(table)
+    part = part[part["delta_rmse"].notna()].reset_index(drop=True)
     if part.empty:
         return sentence_figure("No variant has an object in common with the study."), part
     names = list(dict.fromkeys(part["variant"]))

@@ -16,19 +16,18 @@ from hiss.plots.style import (
     GREY,
     METRIC_LABEL,
     MODEL_MARKER,
-    SFR_LABEL,
+    draw_ceiling,
+    legend_columns,
     modality_colour,
     modality_label,
     modality_marker,
     panels,
     sentence_figure,
-    zoom_label,
 )
 
 Drawn = tuple[Figure, pd.DataFrame]
 
 _DODGE = 0.13  # of a step in zoom, so that the modalities' intervals do not cover each other
-_MANY = 400  # above it, single error bars would hide the points
 
 
 def metrics_of_model(metrics: pd.DataFrame, model: str) -> Drawn:
@@ -48,13 +47,14 @@ def metrics_of_model(metrics: pd.DataFrame, model: str) -> Drawn:
                 capsize=2, linewidth=0.9, label=modality_label(modality),
             )  # fmt: skip
         axis.set_ylabel(METRIC_LABEL[name])
+        draw_ceiling(axis, name, float(part["r2_ceiling"].iloc[0]))
         _zoom_axis(axis, part["zoom"])
     for axis in axes[2:]:
         axis.set_xlabel("zoom (side of the cutout)")
     _legend_outside(figure, axes[0])
     columns = ["model", "modality", "zoom", "settings", "n"]
     columns += [f"{name}{end}" for name in METRICS for end in ("", "_low", "_high")]
-    return figure, part[columns].reset_index(drop=True)
+    return figure, part[[*columns, "r2_ceiling"]].reset_index(drop=True)
 
 
 def _error_bars(line: pd.DataFrame, name: str) -> np.ndarray:
@@ -72,7 +72,7 @@ def _zoom_axis(axis: Axes, zooms: pd.Series) -> None:
 
 def _legend_outside(figure: Figure, axis: Axes) -> None:
     handles, labels = axis.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=4)
+    figure.legend(handles, labels, loc="outside upper center", ncols=legend_columns(len(labels)))
 
 
 def runtime_of_model(metrics: pd.DataFrame, model: str) -> Drawn:
@@ -90,7 +90,7 @@ def runtime_of_model(metrics: pd.DataFrame, model: str) -> Drawn:
                     line["zoom"], line[column], color=modality_colour(modality), marker=modality_marker(modality),
                     linestyle="--" if modality in FUSIONS else "-", label=modality_label(modality),
                 )  # fmt: skip
-        axis.set_title(label)
+        axis.set_ylabel(label)
         axis.set_xlabel("zoom")
         _cost_axis(axis, part.loc[part[column] > 0, column], logarithmic=column != "peak_memory_mb")
         present = sorted({int(zoom) for zoom in part["zoom"]})
@@ -101,10 +101,10 @@ def runtime_of_model(metrics: pd.DataFrame, model: str) -> Drawn:
 
 
 _COSTS = {
-    "fit_s": "fit [s]",
+    "fit_s": "fit, wall clock [s]",
     "cpu_s": "fit, processor [s]",
     "gpu_s": "fit, GPU [s]",
-    "predict_s": "predict [s]",
+    "predict_s": "predict, wall clock [s]",
     "peak_memory_mb": "memory [MB]",
 }
 
@@ -167,66 +167,6 @@ def _named(row: dict[Any, Any]) -> str:
         return f"{name}, {modality_label(row['modality'])}, zoom {row['zoom']}"
     settings = [part.partition("=")[2] for part in split_settings(row["settings"])]
     return f"{name} ({', '.join(settings)})" if any(settings) else name
-
-
-def predicted_true(tests: pd.DataFrame, metrics: pd.DataFrame, objects: pd.DataFrame, modality: str) -> Drawn:
-    """Draw prediction against label on the test set, a row a model, a column a zoom, with the label's P16-P84.
-
-    Parameters
-    ----------
-    tests
-        All test_<model>.parquet, one below the other.
-    objects
-        The sample's objects, for ``p16`` and ``p84``.
-    """
-    part = tests[tests["modality"] == modality].merge(objects[["row", "p16", "p84"]], on="row", how="left")
-    if part.empty:
-        return sentence_figure(f"No run on {modality_label(modality)} is selected."), part
-    models, zooms = model_order(part["model"]), sorted(set(part["zoom"]))
-    figure, axes = panels(len(models), len(zooms), 1.95, sharex=True, sharey=True)
-    ends = _limits(part)
-    for place, axis in enumerate(axes):
-        row, column = divmod(place, len(zooms))
-        cell = part[(part["model"] == models[row]) & (part["zoom"] == zooms[column])]
-        if row == 0:
-            axis.set_title(zoom_label(zooms[column]))
-        if column == 0:
-            axis.set_ylabel(f"{model_name(models[row])}\npredicted")
-        if row == len(models) - 1:
-            axis.set_xlabel("catalogue")
-        if cell.empty:
-            axis.text(0.5, 0.5, "not run at\nthis zoom", transform=axis.transAxes, ha="center", va="center", color=GREY)
-            continue
-        _draw_predictions(axis, cell, modality_colour(modality), ends)
-        chosen = metrics[(metrics["model"] == models[row]) & (metrics["zoom"] == zooms[column])]
-        scored = chosen[chosen["modality"] == modality].iloc[0]
-        said = f"$R^2$ {scored['r2']:.2f}\nRMSE {scored['rmse']:.2f}"
-        axis.text(0.04, 0.96, said, transform=axis.transAxes, va="top", fontsize=7.5)
-    figure.suptitle(f"{modality_label(modality).capitalize()}: {SFR_LABEL}", fontsize=9)
-    return figure, part[["model", "zoom", "target_id", "row", "truth", "prediction", "p16", "p84"]]
-
-
-def _limits(part: pd.DataFrame) -> tuple[float, float]:
-    values = part[["truth", "prediction"]].to_numpy()
-    low, high = float(np.nanmin(values)), float(np.nanmax(values))
-    margin = 0.08 * (high - low) or 0.5
-    return low - margin, high + margin
-
-
-def _draw_predictions(axis: Axes, cell: pd.DataFrame, colour: str, ends: tuple[float, float]) -> None:
-    axis.plot(ends, ends, color=BLACK, linewidth=0.7)
-    known = cell[(cell["p16"] > -90) & (cell["p84"] >= cell["p16"])]
-    if len(known) <= _MANY:
-        axis.hlines(known["prediction"], known["p16"], known["p84"], color=GREY, alpha=0.35, linewidth=0.6)
-    elif len(known):
-        middle, y = float(known["truth"].median()), ends[0] + 0.05 * (ends[1] - ends[0])
-        half = float((known["p84"] - known["p16"]).median()) / 2
-        axis.hlines(y, middle - half, middle + half, color=GREY, linewidth=1.5)
-    size, alpha = (8, 0.7) if len(cell) <= _MANY else (3, 0.3)
-    axis.scatter(
-        cell["truth"], cell["prediction"], s=size, alpha=alpha, color=colour, linewidths=0, rasterized=len(cell) > _MANY
-    )
-    axis.set(xlim=ends, ylim=ends, aspect="equal")
 
 
 def pareto(runs: pd.DataFrame, metrics: pd.DataFrame) -> Drawn:

@@ -1,22 +1,26 @@
-"""Figures 2.1 to 2.5 of the study: labels, missing flux, gaps, multi-object cutouts."""
+"""Figures 2.1 to 2.5 and 3.3 of the study: labels, missing flux, gaps, multi-object cutouts, classes."""
+
+from typing import Final
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import MaxNLocator, NullFormatter
 from numpy.typing import NDArray
 
 from hiss.plots.style import (
     BLUE,
-    ORANGE,
     SFR_LABEL,
     SKY,
+    VERMILION,
+    WAVELENGTH_LABEL,
     ZOOM_COLOUR,
     ZOOM_LINE,
     panels,
     sentence_figure,
     zoom_label,
 )
+from hiss.sdss.labels import is_label
 
 NO_OBJECT = "No object of this sky has a usable star formation rate, so there is nothing to show."
 
@@ -99,29 +103,84 @@ def _no_gap(n_objects: int) -> str:
 
 
 def gap_wavelengths(gaps: pd.DataFrame, wl: NDArray[np.floating], n_objects: int) -> Drawn:
-    """Draw Figure 2.4, the share of spectra without flux at each wavelength of zoom 0.
+    """Draw Figure 2.4, the share of spectra without flux at each wavelength, a panel a zoom.
 
     Spectra that are missing whole are left out: they would only lift the curve.
 
     Parameters
     ----------
+    gaps
+        One row a NaN block: ``zoom``, ``first`` and ``length`` in samples of that zoom.
     wl
-        (n_samples,) wavelength of each sample at zoom 0 [Angstrom].
+        (n_samples,) wavelength of each sample at zoom 0 [Angstrom]; coarser zooms share its first and last.
     n_objects
         Spectra that were searched for gaps.
     """
-    part = gaps[(gaps["zoom"] == 0) & (gaps["length"] < len(wl))]
-    if part.empty:
-        nothing = pd.DataFrame(columns=["wavelength", "spectra", "share"])
+    parts = [_uncovered(part, int(str(zoom)), wl, n_objects) for zoom, part in gaps.groupby("zoom")]
+    parts = [part for part in parts if part["spectra"].any()]
+    if not parts:
+        nothing = pd.DataFrame(columns=["zoom", "wavelength", "spectra", "share"])
         return sentence_figure(_no_gap(n_objects)), nothing
+    figure, axes = panels(len(parts), 1, 0.6 + 0.9 * 4 / (3 + len(parts)), sharex=True, sharey=True)
+    for axis, part in zip(axes, parts, strict=True):
+        zoom = int(part["zoom"].iloc[0])
+        axis.fill_between(
+            part["wavelength"], part["share"] * 100, color=ZOOM_COLOUR[zoom], step="mid", linewidth=0, rasterized=True
+        )
+        axis.set_title(zoom_label(zoom), loc="left", pad=2)
+    axes[-1].set(xlabel=WAVELENGTH_LABEL, ylim=(0, None), xlim=(wl[0], wl[-1]))
+    figure.supylabel("spectra without flux [%]", fontsize=9)
+    return figure, pd.concat(parts, ignore_index=True)
+
+
+def _uncovered(gaps: pd.DataFrame, zoom: int, wl: NDArray[np.floating], n_objects: int) -> pd.DataFrame:
+    """Return how many spectra have no flux at each sample of a zoom, those missing whole aside."""
+    size = len(wl) >> zoom
+    part = gaps[gaps["length"] < size]
     first, length = part["first"].to_numpy(), part["length"].to_numpy()
-    edges = np.bincount(first, minlength=len(wl) + 1) - np.bincount(first + length, minlength=len(wl) + 1)
-    counts = np.cumsum(edges)[: len(wl)]
-    share = counts / n_objects
+    ends = np.bincount(first, minlength=size + 1) - np.bincount(first + length, minlength=size + 1)
+    counts = np.cumsum(ends)[:size]
+    table = pd.DataFrame({"zoom": zoom, "wavelength": np.linspace(wl[0], wl[-1], size), "spectra": counts})
+    return table.assign(share=counts / n_objects)
+
+
+def class_counts(targets: pd.DataFrame) -> Drawn:
+    """Draw Figure 3.3, how many galaxies, quasars and stars the cube holds, and how many of them have a label.
+
+    Parameters
+    ----------
+    targets
+        ``dense_cube/targets``: ``class`` as the survey's pipeline gives it, and ``avg``.
+    """
+    kinds = targets["class"].astype(str).str.strip().replace("", "unknown")
+    labelled = kinds[is_label(targets["avg"])]
+    names = [*_CLASSES, *sorted(set(kinds) - set(_CLASSES))]
+    data = pd.DataFrame({"class": names, "targets": [int((kinds == name).sum()) for name in names]})
+    data["with_sfr"] = [int((labelled == name).sum()) for name in names]
+    if targets.empty:
+        return sentence_figure("The cube holds no object with images in all five bands and a spectrum."), data
     figure, (axes,) = panels(1, 1, 2.8)
-    axes.fill_between(wl, share * 100, color=ORANGE, linewidth=0.8, rasterized=True)
-    axes.set(xlabel=r"observed wavelength [$\mathrm{\AA}$]", ylabel="spectra without flux [%]", ylim=(0, None))
-    return figure, pd.DataFrame({"wavelength": wl, "spectra": counts, "share": share})
+    x = np.arange(len(data))
+    for column, label, colour, offset in (
+        ("targets", "all objects of the cube", SKY, -0.2),
+        ("with_sfr", "with a star formation rate", BLUE, 0.2),
+    ):
+        # A log axis has no zero: a class without an object has a number and no bar.
+        bars = axes.bar(x + offset, np.maximum(data[column], 0.5), 0.38, color=colour, label=label, bottom=0.0)
+        axes.bar_label(bars, labels=[f"{count:,}" for count in data[column]], fontsize=8, padding=1)
+    axes.set_xticks(x, [_CLASSES.get(name, name.lower()) for name in data["class"]])
+    most = max(1, int(data["targets"].max()))
+    axes.set(yscale="log", ylim=(0.5, 10 ** np.ceil(np.log10(2 * most))), ylabel="number of objects")
+    axes.yaxis.set_major_formatter("{x:,.0f}")
+    axes.yaxis.set_minor_formatter(NullFormatter())
+    axes.set_xlabel("class by the survey's spectroscopic pipeline")
+    axes.grid(axis="x", visible=False)
+    _legend_above(axes)
+    return figure, data
+
+
+_CLASSES: Final = {"GALAXY": "galaxies", "QSO": "quasars", "STAR": "stars"}
+"""The survey's classes as they are named to a reader, in the order of the figure."""
 
 
 def multi_objects(cutouts: NDArray[np.float32], flagged: pd.DataFrame, threshold: float, n_objects: int) -> Drawn:
@@ -150,6 +209,6 @@ def multi_objects(cutouts: NDArray[np.float32], flagged: pd.DataFrame, threshold
         low, high = np.nanmin(cutout), np.nanmax(cutout)
         scaled = (cutout - low) / (high - low) if high > low else np.zeros_like(cutout)
         axis.imshow(np.arcsinh(20 * scaled), cmap="gray_r", origin="lower", interpolation="nearest")
-        axis.contour(np.nan_to_num(scaled), levels=[threshold], colors=["#D55E00"], linewidths=0.9)
+        axis.contour(np.nan_to_num(scaled), levels=[threshold], colors=[VERMILION], linewidths=0.9)
         axis.set_title(f"{int(regions)} regions", fontsize=8, pad=2)
     return figure, flagged

@@ -13,6 +13,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from hiss.bands import BANDS
 from hiss.files import atomic, write_table
 from hiss.modality import FUSIONS, Modality
 
@@ -65,8 +66,11 @@ ZOOM_LINE = ("-", "--", "-.", ":")
 
 METRIC_LABEL = {"r2": "$R^2$", "mae": "MAE [dex]", "rmse": "RMSE [dex]", "nmad": "NMAD [dex]"}
 SFR_LABEL = r"log SFR [M$_\odot$ yr$^{-1}$]"
+WAVELENGTH_LABEL = r"observed wavelength [$\mathrm{\AA}$]"
+FLUX_LABEL = "flux [10$^{-17}$ erg s$^{-1}$\n" + r"cm$^{-2}$ $\mathrm{\AA}^{-1}$]"
 
 FULL_WIDTH = 7.2  # inches: the text width of an A4 page
+SMALLEST_TEXT = 7.0  # points: no text in a figure is smaller
 
 _STYLE: dict[Any, Any] = {
     "font.family": "DejaVu Sans",
@@ -92,6 +96,11 @@ _STYLE: dict[Any, Any] = {
     "figure.constrained_layout.use": True,
 }
 mpl.rcParams.update(_STYLE)
+
+
+def band_colour(band: str) -> tuple[float, ...]:
+    """Return the colour of a filter, u dark to z light: told apart with any colour vision; name them too."""
+    return tuple(mpl.colormaps["plasma"](0.85 * BANDS.index(band) / (len(BANDS) - 1)))
 
 
 def modality_colour(name: str) -> str:
@@ -123,6 +132,20 @@ def panels(rows: int, columns: int, height: float = 2.5, **options: Any) -> tupl
     """Return a figure as wide as the page and its axes, row by row; ``height`` of a row in inches."""
     figure, axes = plt.subplots(rows, columns, figsize=(FULL_WIDTH, height * rows), squeeze=False, **options)
     return figure, list(axes.ravel())
+
+
+def legend_columns(entries: int) -> int:
+    """Return in how many columns a legend above a figure stands: one row of up to five, else rows as full."""
+    return entries if entries <= 5 else -(-entries // -(-entries // 5))
+
+
+def draw_ceiling(axes: Axes, metric: str, ceiling: float, label: str | None = "ceiling of the label") -> None:
+    """Draw the R2 that the label's own width allows, in a panel of R2 and where it is a number in reach.
+
+    A ceiling below zero, of labels wider than their spread, says nothing that fits into a panel.
+    """
+    if metric == "r2" and 0 < ceiling <= 1:
+        axes.axhline(ceiling, color=BLACK, linestyle=(0, (4, 2)), linewidth=0.8, label=label, zorder=1)
 
 
 def say_instead(axes: Axes, sentence: str) -> None:

@@ -17,6 +17,8 @@ from hiss.plots.style import (
     VERMILION,
     ZOOM_COLOUR,
     ZOOM_LINE,
+    draw_ceiling,
+    legend_columns,
     modality_colour,
     modality_label,
     panels,
@@ -30,7 +32,14 @@ SETTING_LABEL = {"max_depth": "maximum depth", "learning_rate": "learning rate"}
 _MARKERS = ("o", "s", "D", "^", "v", "P", "X", "*")
 
 
-def sweep_of_metrics(runs: pd.DataFrame, selection: pd.DataFrame, model: str, setting: str, source: str) -> Drawn:
+def sweep_of_metrics(
+    runs: pd.DataFrame,
+    selection: pd.DataFrame,
+    model: str,
+    setting: str,
+    source: str,
+    ceiling: float = float("nan"),
+) -> Drawn:
     """Draw four metrics against one setting: a row of panels a modality, a line a zoom, the selected runs ringed.
 
     Figures 3.4 to 3.6 (decision tree, depth) and 3.10, 3.12, 3.14 (VGGNet12, learning rate).
@@ -43,6 +52,8 @@ def sweep_of_metrics(runs: pd.DataFrame, selection: pd.DataFrame, model: str, se
         Column of the runs table on the horizontal axis.
     source
         ``"cv"`` for the mean over folds, ``"validation"`` for the validation set.
+    ceiling
+        R2 that the label's own width allows, drawn where it is a number.
     """
     part = _runs_of(runs, model)
     if part.empty or setting not in part:
@@ -58,10 +69,10 @@ def sweep_of_metrics(runs: pd.DataFrame, selection: pd.DataFrame, model: str, se
         chosen = part[part["modality"] == modalities[row]].sort_values(setting)
         _draw_sweep(axis, chosen, selection, setting, columns[column])
         _setting_axis(axis, part[setting], setting)
-        if row == 0:
-            axis.set_title(METRIC_LABEL[METRICS[column]])
+        axis.set_ylabel(METRIC_LABEL[METRICS[column]])
+        draw_ceiling(axis, METRICS[column], ceiling)
         if column == 0:
-            axis.set_ylabel(modality_label(modalities[row]), color=modality_colour(modalities[row]))
+            _name_row(axis, modalities[row])
         if row == len(modalities) - 1:
             axis.set_xlabel(SETTING_LABEL[setting])
     _share_legend(figure, axes[0])
@@ -104,50 +115,68 @@ def _note_single(figure: Figure, values: pd.Series, setting: str) -> None:
         figure.supxlabel(text, fontsize=8, color=GREY)
 
 
-def _share_legend(figure: Figure, axis: Axes, columns: int = 5) -> None:
+def _share_legend(figure: Figure, axis: Axes, title: str | None = None) -> None:
     handles, labels = axis.get_legend_handles_labels()
     unique = dict(zip(labels, handles, strict=True))
-    figure.legend(unique.values(), unique.keys(), loc="outside upper center", ncols=columns)
+    figure.legend(
+        unique.values(), unique.keys(), loc="outside upper center", ncols=legend_columns(len(unique)), title=title
+    )
 
 
 def _runs_of(runs: pd.DataFrame, model: str) -> pd.DataFrame:
     return runs[(runs["model"] == model) & ~runs["modality"].isin(FUSIONS)]
 
 
-def sweep_of_two(runs: pd.DataFrame, selection: pd.DataFrame, model: str) -> Drawn:
-    """Draw validation RMSE against depth, a line a learning rate, for each modality and zoom (3.18, 3.20, 3.22).
+def sweep_of_two(
+    runs: pd.DataFrame, selection: pd.DataFrame, model: str, modality: str, ceiling: float = float("nan")
+) -> Drawn:
+    """Draw four validation metrics against depth, a row a metric, a column a zoom, a line a learning rate.
 
-    Where the grid has one depth only, the learning rate takes the axis.
+    Figures 3.18 (photo), 3.20 (spectra), 3.22 (early fusion). Where the grid has one depth only, the learning rate
+    takes the axis.
+
+    Parameters
+    ----------
+    ceiling
+        R2 that the label's own width allows, drawn where it is a number.
     """
     part = _runs_of(runs, model)
+    part = part[part["modality"] == modality]
     if part.empty:
         return sentence_figure(f"No run of {model} is in this grid, so there is nothing to compare."), part
     by_depth = part["max_depth"].nunique() > 1
     setting, other = ("max_depth", "learning_rate") if by_depth else ("learning_rate", "max_depth")
-    modalities, zooms = modality_order(part["modality"]), sorted(set(part["zoom"]))
-    figure, axes = panels(len(modalities), len(zooms), 1.75, sharex=True, sharey="row")
-    values = sorted(set(part[other]))
-    colours = _shades(len(values))
+    zooms = sorted(set(part["zoom"]))
+    figure, axes = panels(len(METRICS), len(zooms), 1.55, sharex=True, sharey="row")
     for place, axis in enumerate(axes):
         row, column = divmod(place, len(zooms))
-        cell = part[(part["modality"] == modalities[row]) & (part["zoom"] == zooms[column])]
-        for index, value in enumerate(values):
-            line = cell[cell[other] == value].sort_values(setting)
-            axis.plot(
-                line[setting], line["validation_rmse"], color=colours[index], marker=_MARKERS[index % len(_MARKERS)],
-                markersize=3.5, label=f"{SETTING_LABEL[other]} {value:g}",
-            )  # fmt: skip
-        best = cell[cell["path"].isin(selection["path"])]
-        axis.plot(
-            best[setting], best["validation_rmse"], "o", color=VERMILION, markerfacecolor="none", markersize=8,
-            label="selected",
-        )  # fmt: skip
+        cell = part[part["zoom"] == zooms[column]]
+        _draw_lines(axis, cell, selection, setting, other, f"validation_{METRICS[row]}")
         _setting_axis(axis, part[setting], setting)
-        _label_cell(axis, row, column, len(modalities), modalities[row], zooms[column], SETTING_LABEL[setting])
-    _share_legend(figure, axes[0])
+        draw_ceiling(axis, METRICS[row], ceiling)
+        if row == 0:
+            axis.set_title(zoom_label(zooms[column]))
+        if column == 0:
+            axis.set_ylabel(METRIC_LABEL[METRICS[row]])
+        if row == len(METRICS) - 1:
+            axis.set_xlabel(SETTING_LABEL[setting])
+    _share_legend(figure, axes[0], modality_label(modality).capitalize())
     _note_single(figure, part[setting], setting)
     columns = ["modality", "zoom", "learning_rate", "max_depth", *(f"validation_{name}" for name in METRICS)]
     return figure, part[columns].reset_index(drop=True)
+
+
+def _draw_lines(axis: Axes, cell: pd.DataFrame, selection: pd.DataFrame, setting: str, other: str, column: str) -> None:
+    """Draw a metric against one setting, a line a value of the other, the selected run ringed."""
+    values = sorted(set(cell[other]))
+    for index, (value, colour) in enumerate(zip(values, _shades(len(values)), strict=True)):
+        line = cell[cell[other] == value].sort_values(setting)
+        axis.plot(
+            line[setting], line[column], color=colour, marker=_MARKERS[index % len(_MARKERS)], markersize=3.5,
+            label=f"{SETTING_LABEL[other]} {value:g}",
+        )  # fmt: skip
+    best = cell[cell["path"].isin(selection["path"])]
+    axis.plot(best[setting], best[column], "o", color=VERMILION, markerfacecolor="none", markersize=8, label="selected")
 
 
 def _shades(count: int) -> list[tuple[float, ...]]:
@@ -157,11 +186,17 @@ def _shades(count: int) -> list[tuple[float, ...]]:
     return [tuple(mpl.colormaps["cividis"](x)) for x in np.linspace(0, 0.85, max(count, 1))]
 
 
+def _name_row(axis: Axes, modality: str) -> None:
+    """Write a modality before the label of the vertical axis of its row."""
+    axis.set_ylabel(f"{modality_label(modality)}\n{axis.get_ylabel()}", color=modality_colour(modality))
+
+
 def _label_cell(axis: Axes, row: int, column: int, n_rows: int, modality: str, zoom: int, xlabel: str) -> None:
     if row == 0:
         axis.set_title(zoom_label(zoom))
     if column == 0:
-        axis.set_ylabel(f"{modality_label(modality)}\nRMSE [dex]", color=modality_colour(modality))
+        axis.set_ylabel(METRIC_LABEL["rmse"])
+        _name_row(axis, modality)
     if row == n_rows - 1:
         axis.set_xlabel(xlabel)
 

@@ -8,6 +8,7 @@ import pandas as pd
 from hiss.evaluation.cascade_words import verdict as cascade_verdict
 from hiss.evaluation.collect import BASELINE_NAMES, model_name
 from hiss.evaluation.coverage import ALL_OBJECTS
+from hiss.evaluation.variants import without_shares
 from hiss.plots.intervals import METHOD_LABEL, best_covered
 from hiss.report.phrases import (
     Row,
@@ -17,10 +18,10 @@ from hiss.report.phrases import (
     looks_at,
     minus,
     percent,
+    r2_beside_ceiling,
     records,
     signed,
     span,
-    with_interval,
 )
 
 
@@ -45,7 +46,7 @@ def baselines(metrics: pd.DataFrame, comparisons: pd.DataFrame, best: Row, fibre
 
 
 def _above(own: Row, pair: Row) -> str:
-    what = f"{_BASELINE[own['model']]}{_settings(own)} has an R² of {with_interval(own, 'r2')}"
+    what = f"{_BASELINE[own['model']]}{_settings(own)} has an R² of {r2_beside_ceiling(own)}"
     what += f" and an RMSE of {own['rmse']:.3f} dex"
     if not np.isfinite(pair["low"]):
         return f"{what}; there are too few objects for an interval of the difference."
@@ -114,6 +115,7 @@ def variants(table: pd.DataFrame | None) -> list[str]:
     """Say which variants change the RMSE on the validation objects, and which cannot be told apart from the study."""
     if table is None or table.empty:
         return []
+    table = without_shares(table)
     known = table[table["low"].notna()]
     told = known[(known["low"] > 0) | (known["high"] < 0)]
     sentences = [

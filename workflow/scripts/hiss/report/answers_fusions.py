@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from hiss.evaluation.collect import model_name, model_order
+from hiss.evaluation.collect import modality_order, model_name, model_order
 from hiss.evaluation.summarise import better_single
 from hiss.report.phrases import Row, lowest, modality_phrase, records, verdict, which
 
@@ -24,7 +24,32 @@ def early(learned: pd.DataFrame, comparisons: pd.DataFrame) -> list[str]:
             sentences.append(f"{model_name(model)} at zoom {zoom}: {said}")
     if sentences:
         sentences.insert(0, "Each model is taken at the zoom where its early fusion has the lowest validation RMSE.")
+        sentences += _over_all(learned, comparisons)
     return sentences
+
+
+def _over_all(learned: pd.DataFrame, comparisons: pd.DataFrame) -> list[str]:
+    """Count, over all models and zooms, how often each fusion beats the better single modality and how often not."""
+    pairs = records(comparisons[comparisons["kind"] == "modalities"])
+    rows = [row for row in pairs if row["b"] == better_single(learned, row["model"], row["zoom"])]
+    said = []
+    for fusion in modality_order(row["a"] for row in rows):
+        own = [row for row in rows if row["a"] == fusion]
+        better, worse = sum(row["high"] < 0 for row in own), sum(row["low"] > 0 for row in own)
+        said.append(
+            f"{modality_phrase(fusion)} is significantly better {_times(better)}, significantly worse {_times(worse)}, "
+            f"and cannot be told apart {_times(len(own) - better - worse)}"
+        )
+    if len(rows) < 2:
+        return []
+    return [
+        f"Over all models and zooms, each interval by itself: of {len(rows)} comparisons with the better single "
+        f"modality, {'; '.join(said)}."
+    ]
+
+
+def _times(number: int) -> str:
+    return {0: "never", 1: "once", 2: "twice"}.get(number, f"{number} times")
 
 
 def early_or_late(learned: pd.DataFrame, comparisons: pd.DataFrame) -> list[str]:

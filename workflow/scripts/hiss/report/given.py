@@ -27,5 +27,19 @@ class StudyTables:
     intervals: pd.DataFrame | None = None
     variants: pd.DataFrame | None = None
     cascade: pd.DataFrame | None = None
+    labels: pd.DataFrame | None = None
+    """What the label's own noise is, one row."""
+    importance: pd.DataFrame | None = None
+    """Which lines and bands LightGBM used."""
+    trends: pd.DataFrame | None = None
+    """What the residuals of the best run follow."""
+    calibration: pd.DataFrame | None = None
+    """Coverage of the intervals at many levels."""
+    learning: pd.DataFrame | None = None
+    """What more training galaxies bring, one row a model and modality."""
+    tests: pd.DataFrame | None = None
+    """Predictions of the test objects by all selected runs; with ``objects`` they are plotted one by one."""
+    objects: pd.DataFrame | None = None
+    """The sample's objects."""
     fibre: str = ""
     """What the spectrograph's fibre costs, in a sentence of the H-alpha baseline."""

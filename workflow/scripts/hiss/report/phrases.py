@@ -66,6 +66,13 @@ def with_interval(row: Row, name: str, unit: str = "") -> str:
     return f"{fixed(row[name])}{unit} ({told})"
 
 
+def r2_beside_ceiling(row: Row) -> str:
+    """Return R2 with its interval, and the ceiling that the label's own width sets beside it."""
+    ceiling = row.get("r2_ceiling", np.nan)
+    said = with_interval(row, "r2")
+    return said if not np.isfinite(ceiling) else minus(f"{said.removesuffix(')')}; ceiling {ceiling:.2f})")
+
+
 def verdict(row: Row, a: str, b: str) -> str:
     """Return what a paired difference of RMSE, a less b, says to the question whether a is better."""
     if not np.isfinite(row["low"]):

@@ -1,8 +1,9 @@
-"""The tables of the study: metrics, costs, differences, intervals, cascade, variants, and all runs."""
+"""The tables of the study: metrics, costs, differences, intervals, cascade, variants."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
+import numpy as np
 import pandas as pd
 
 from hiss.evaluation.collect import BASELINE_NAMES, model_name
@@ -12,6 +13,7 @@ from hiss.names import split_settings
 from hiss.plots.intervals import METHOD_LABEL
 from hiss.plots.results import beside
 from hiss.plots.style import modality_label
+from hiss.report.links import folder_link
 from hiss.report.phrases import fixed, minus
 from hiss.report.tables import Cell, Table, number, text
 
@@ -55,12 +57,12 @@ def metrics_table(metrics: pd.DataFrame, model: str, names: Mapping[tuple[str, s
         [
             text(modality_label(row["modality"])),
             number(row["zoom"]),
-            *(_measured(row, name) for name in _METRICS),
+            *_with_ceiling(row),
             text(names.get((model, row["settings"]), row["settings"])),
         ]
         for row in metrics[metrics["model"] == model].to_dict("records")
     ]
-    columns = [*_RUN[1:], *((label, True) for label in _METRICS.values()), ("settings", False)]
+    columns = [*_RUN[1:], *_MEASURED, ("settings", False)]
     return Table(f"{model_name(model)}: metrics on the test set, 95\u00a0% intervals in parentheses", columns, rows)
 
 
@@ -71,7 +73,24 @@ def _run(row: Mapping[Any, Any] | pd.Series) -> list[Cell]:
 def _measured(row: Mapping[Any, Any], name: str) -> Cell:
     low, high = row[f"{name}_low"], row[f"{name}_high"]
     span = "" if pd.isna(low) else f" ({fixed(low)} to {fixed(high)})"
-    return Cell(f"{fixed(row[name])}{span}", float(row[name]))
+    path = row.get("path", "") if name == "rmse" else ""
+    return Cell(f"{fixed(row[name])}{span}", float(row[name]), folder_link(path) if path else "")
+
+
+_MEASURED: Final = [("R²", True), ("R² ceiling", True), *((label, True) for label in list(_METRICS.values())[1:])]
+
+
+def _with_ceiling(row: Mapping[Any, Any]) -> list[Cell]:
+    """Return the cells of `_MEASURED`: beside R2 what the label's own width allows."""
+    first, *others = (_measured(row, name) for name in _METRICS)
+    return [first, number(row["r2_ceiling"], ".2f"), *others]
+
+
+def ceiling_words(ceiling: float) -> str:
+    """Say the ceiling of R2 where no column holds it; nothing where it is not known."""
+    if not np.isfinite(ceiling):
+        return ""
+    return minus(f"The width of the test set's labels allows an R² of {ceiling:.2f} at most, taken for noise.")
 
 
 def cost_table(metrics: pd.DataFrame) -> Table:
@@ -100,13 +119,16 @@ def cost_table(metrics: pd.DataFrame) -> Table:
 
 def baselines_table(metrics: pd.DataFrame) -> Table:
     """Return the test metrics of the baselines and of the best run of each model."""
-    rows = [[*_run(row), *(_measured(row, name) for name in _METRICS)] for row in beside(metrics).to_dict("records")]
-    columns = [*_RUN, *((label, True) for label in _METRICS.values())]
-    note = "The best run of each model is that of the lowest validation RMSE."
+    rows = [[*_run(row), *_with_ceiling(row)] for row in beside(metrics).to_dict("records")]
+    columns = [*_RUN, *_MEASURED]
+    note = (
+        "The best run of each model is that of the lowest validation RMSE. The ceiling is the R² of a perfect "
+        "predictor, were the width of the labels (P16 to P84) all noise."
+    )
     return Table("The best of each model on the test set, beside the baselines", columns, rows, note)
 
 
-def baseline_runs_table(runs: pd.DataFrame) -> Table:
+def baseline_runs_table(runs: pd.DataFrame, ceiling: float = float("nan")) -> Table:
     """Return every run of a baseline on the validation set: the one that is selected was chosen by these."""
     part = runs[runs["model"].isin(BASELINE_NAMES)].to_dict("records")
     rows = [
@@ -118,7 +140,7 @@ def baseline_runs_table(runs: pd.DataFrame) -> Table:
         for row in part
     ]
     columns = [_RUN[0], ("settings", False), *((label, True) for label in _METRICS.values())]
-    return Table("All runs of the baselines on the validation set", columns, rows)
+    return Table("All runs of the baselines on the validation set", columns, rows, ceiling_words(ceiling))
 
 
 def above_baselines_table(metrics: pd.DataFrame, comparisons: pd.DataFrame) -> Table:
@@ -183,19 +205,48 @@ def models_table(comparisons: pd.DataFrame) -> Table:
     )
 
 
-def zooms_table(comparisons: pd.DataFrame) -> Table:
-    """Return the paired differences between a zoom and the next finer one."""
+def zooms_table(comparisons: pd.DataFrame, metrics: pd.DataFrame) -> Table:
+    """Return the paired differences between a zoom and the next finer one, and what the coarser saves."""
+    costs = {(row["model"], row["modality"], int(row["zoom"])): row for row in metrics.to_dict("records")}
+    rows = []
+    for row in comparisons[comparisons["kind"] == "zooms"].to_dict("records"):
+        coarse, fine = (costs[row["model"], row["modality"], int(str(row[side]).split()[-1])] for side in ("a", "b"))
+        rows.append(
+            [
+                text(model_name(row["model"])),
+                text(modality_label(row["modality"])),
+                text(f"{row['a']} − {row['b']}"),
+                *_paired(row),
+                text(_reading(row, str(row["a"]), str(row["b"]))),
+                *(_share(coarse[name], fine[name]) for name in ("fit_s", "predict_s", "peak_memory_mb")),
+            ]
+        )
+    columns = [*_RUN[:2], ("compared", False), *_PAIRED, ("better", False)]
+    columns += [("fit time, of the finer's", True), ("predict time, of it", True), ("memory, of it", True)]
+    return Table("Zoom against zoom: what a halving costs and saves", columns, rows, _PAIRED_NOTE)
+
+
+def _share(coarse: float, fine: float) -> Cell:
+    return number(coarse / fine if coarse > 0 and fine > 0 else None, ".2f")
+
+
+def best_table(comparisons: pd.DataFrame) -> Table:
+    """Return the paired differences between the run of the lowest validation RMSE and the best of each other kind."""
     rows = [
-        [
-            text(model_name(row["model"])),
-            text(modality_label(row["modality"])),
-            text(f"{row['a']} − {row['b']}"),
-            *_paired(row),
-            text(_reading(row, str(row["a"]), str(row["b"]))),
-        ]
-        for row in comparisons[comparisons["kind"] == "zooms"].to_dict("records")
+        [*_named(row["a"]), *_named(row["b"]), *_paired(row), text(_reading(row, "the winner", "the other"))]
+        for row in comparisons[comparisons["kind"] == "best"].to_dict("records")
     ]
-    return Table("Zoom against zoom", [*_RUN[:2], ("compared", False), *_PAIRED, ("better", False)], rows, _PAIRED_NOTE)
+    columns = [("winner", False), ("zoom of it", True), ("less the best of", False), ("its zoom", True), *_PAIRED]
+    note = f"The winner and each other's zoom are chosen by validation RMSE. {_PAIRED_NOTE}"
+    return Table(
+        "The winner against the best of each other model and modality", [*columns, ("better", False)], rows, note
+    )
+
+
+def _named(run: str) -> list[Cell]:
+    """Return the cells of a run told as ``lightgbm/early/zoom0``: model and modality, zoom."""
+    model, modality, zoom = run.split("/")
+    return [text(f"{model_name(model)}, {modality_label(modality)}"), number(int(zoom.removeprefix("zoom")))]
 
 
 def intervals_table(intervals: pd.DataFrame) -> Table:
@@ -300,23 +351,3 @@ def variants_table(variants: pd.DataFrame) -> Table:
 def _zooms(row: Mapping[Any, Any]) -> str:
     own, other = int(row["zoom"]), int(row["against_zoom"])
     return f"{own}" if own == other else f"{own}, less {other}"
-
-
-def runs_table(runs: pd.DataFrame, selected: Iterable[str]) -> Table:
-    """Return all runs, each with a link to its folder beside the report."""
-    chosen, names = set(selected), short_names(runs)
-    rows = [
-        [
-            *_run(row),
-            text(names.get((row["model"], row["settings"]), row["settings"]), link=f"../{row['path']}/"),
-            *(number(row[f"validation_{name}"], ".3f") for name in _METRICS),
-            number(row["fit_s"], ",.3f"),
-            number(row["predict_per_object_us"], ",.1f"),
-            number(row["peak_memory_mb"]),
-            text("selected" if row["path"] in chosen else ""),
-        ]
-        for row in runs.to_dict("records")
-    ]
-    columns = [*_RUN, ("settings", False), *((label, True) for label in _METRICS.values())]
-    columns += [("fit [s]", True), ("predict [µs/object]", True), ("peak memory [MB]", True), ("chosen", False)]
-    return Table(f"All {len(rows)} runs; metrics are of the validation set", columns, rows)

@@ -1,5 +1,7 @@
 """From the dense cube to plain arrays: the labelled targets at one zoom, contiguous."""
 
+import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -82,13 +84,19 @@ def export_zoom(dense: Path | str, zoom: int, out: Path | str, record: Mapping[s
     return len(rows)
 
 
-def link_zoom(dense: Path | str, zoom: int, out: Path | str) -> None:
+def link_zoom(
+    dense: Path | str, zoom: int, out: Path | str, record: Mapping[str, Any] | None = None, relative: bool = False
+) -> None:
     """Write what `export_zoom` writes, of all targets, labelled or not, by links: not a byte of the arrays is copied.
 
     Parameters
     ----------
     dense
         ``dense.h5``, or ``hiss_cube.h5`` that shows it.
+    record
+        Provenance, kept as the file's attribute.
+    relative
+        Whether the links lead from the file's own folder, so that both may be moved together.
 
     Raises
     ------
@@ -97,6 +105,7 @@ def link_zoom(dense: Path | str, zoom: int, out: Path | str) -> None:
         unit.
     """
     n = len(targets_table(dense))
+    path = os.path.relpath(dense, Path(out).parent) if relative else str(Path(dense).absolute())
     with h5py.File(dense, "r") as cube, h5py.File(out, "w") as file:
         demand_sources(cube)
         for name, source in _sources(zoom).items():
@@ -106,10 +115,12 @@ def link_zoom(dense: Path | str, zoom: int, out: Path | str) -> None:
             unit = cube[source].attrs.get("units", FLUX_UNIT)
             if unit != FLUX_UNIT:
                 raise HissError(f"{dense}: /{source} is in {unit} where {FLUX_UNIT} is due; adopt it with the workflow")
-            file[name] = h5py.ExternalLink(str(Path(dense).absolute()), f"/{source}")
+            file[name] = h5py.ExternalLink(path, f"/{source}")
         check_band_order(cube[ml_image_data(zoom)])
         _write(file, "wl", _wavelengths(cube[_wl(zoom)]), "Angstrom")
         _write(file, "target_id", np.arange(n, dtype=np.int64))
+        if record is not None:
+            file.attrs.update({"provenance": json.dumps(record, sort_keys=True), "zoom": zoom})
 
 
 def _sources(zoom: int) -> dict[str, str]:

@@ -9,6 +9,7 @@ import pandas as pd
 
 from hiss.errors import HissError
 from hiss.sample.accounts import Holdings
+from hiss.sample.clean import gaps_pass, one_object
 from hiss.sdss.labels import NO_SFR, is_label
 
 COLUMNS = ["step", "key", "count", "removed", "thesis", "note"]
@@ -29,7 +30,7 @@ def make_ledger(
     targets: pd.DataFrame,
     passes: pd.DataFrame,
     n_final: int,
-    choice: Mapping[str, str],
+    choice: Mapping[str, Any],
     selection: Sequence[Mapping[str, Any]] = (),
 ) -> pd.DataFrame:
     """Return the ledger, one row a step; each count is the one before less ``removed``.
@@ -47,7 +48,7 @@ def make_ledger(
     n_final
         Objects of the cleaned sample.
     choice
-        ``flag`` and ``multi_object`` of the sample, as `hiss.sample.clean.cleaned` takes them.
+        Of the sample, as `hiss.sample.clean.cleaned` takes it, with ``longest``.
     selection
         ``key step removed`` of each condition by which files were asked of an archive; empty for a folder of files.
 
@@ -57,7 +58,7 @@ def make_ledger(
         The steps do not add up.
     """
     table = pd.DataFrame(
-        [vars(step) for step in _of_spectra(held, targets, selection) + _of_objects(passes, n_final, **choice)]
+        [vars(step) for step in _of_spectra(held, targets, selection) + _of_objects(passes, n_final, choice)]
     )
     table = table[COLUMNS].astype({"thesis": "Int64"})
     check_ledger(table)
@@ -106,7 +107,7 @@ def _of_spectra(held: Holdings, targets: pd.DataFrame, selection: Sequence[Mappi
     ]
 
 
-def _of_objects(passes: pd.DataFrame, n_final: int, flag: str, multi_object: str) -> list[_Step]:
+def _of_objects(passes: pd.DataFrame, n_final: int, choice: Mapping[str, Any]) -> list[_Step]:
     steps = []
     left = np.ones(len(passes), dtype=bool)
 
@@ -119,6 +120,7 @@ def _of_objects(passes: pd.DataFrame, n_final: int, flag: str, multi_object: str
         removed = int(fails.sum())
         steps.append(_Step(step, key, int(left.sum()), removed if apply else 0, thesis, note.format(removed)))
 
+    flag, gaps = choice["flag"], choice["gaps"]
     study = flag == "zero"
     if flag == "nonzero":
         cut("FLAG != 0", "flag_nonzero", ~passes["flag0"], 13_911, "FLAG = 0: {:,} (thesis 16,841)")
@@ -126,14 +128,39 @@ def _of_objects(passes: pd.DataFrame, n_final: int, flag: str, multi_object: str
         told = "FLAG != 0: {:,} (thesis 13,911)" + ("" if study else ", kept in this sample")
         step, key, thesis = ("FLAG = 0", "flag0", 16_841) if study else ("any FLAG", "any_flag", None)
         cut(step, key, passes["flag0"], thesis, told, apply=study)
-    thesis = 11_179 if study else None
-    cut("gap-free spectrum", "gap_free", passes["gap_free"], thesis, "no NaN flux at any zoom")
+    thesis = 11_179 if study and gaps == "reject" else None
+    n_short = int((left & (gaps_pass(passes, gaps) & ~passes["gap_free"]).to_numpy(dtype=bool)).sum())
+    step, note = _of_gaps(gaps, choice["longest"], n_short)
+    cut(step, "gap_free", gaps_pass(passes, gaps), thesis, note)
     cut("image without missing pixels", "whole_image", passes["whole"])
-    reject = multi_object == "reject"
-    note = f"{{:,}} with several {'cut' if reject else 'kept, as the config says'}; "
-    note += "the thesis does not say where this cut falls: here it is the last"
-    cut("one object in the cutout", "single_object", passes["single"], None, note, apply=reject)
+    step, note = _of_neighbours(choice["multi_object"], choice["detector"])
+    alone = one_object(passes, choice["detector"])
+    cut(step, "single_object", alone, None, note, apply=choice["multi_object"] == "reject")
     return [*steps, _Step("final sample", "final", n_final, 0, thesis)]
+
+
+def _of_gaps(gaps: str, longest: int, n_short: int) -> tuple[str, str]:
+    """Return the name of the cut by gaps, and what is said of it."""
+    if gaps == "reject":
+        return "gap-free spectrum", "no NaN flux at any zoom"
+    done = "bridged by a straight line" if gaps == "interpolate" else "left to the model as missing"
+    ends = ", or with one at an end" if gaps == "interpolate" else ""
+    return (
+        "spectrum without a long gap",
+        f"short gaps {done}: {n_short:,} spectra; removed: those with a gap of more than {longest} samples "
+        f"of zoom 0{ends}",
+    )
+
+
+def _of_neighbours(policy: str, detector: str) -> tuple[str, str]:
+    """Return the name of the cut by several objects, and what is said of it."""
+    done = {
+        "reject": "cut",
+        "mask": "kept, their neighbours taken out of the cutouts",
+        "keep": "kept, as the config says",
+    }[policy]
+    step = "one object in the cutout" + (" (by segmentation)" if detector == "segmentation" else "")
+    return step, f"{{:,}} with several {done}; the thesis does not say where this cut falls: here it is the last"
 
 
 def check_ledger(table: pd.DataFrame) -> None:
