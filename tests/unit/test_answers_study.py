@@ -11,7 +11,7 @@ from miniature_results import drawn_single, drawn_study
 
 from hiss.evaluation.summarise import COMPARISON_COLUMNS
 from hiss.report.answers import answers
-from hiss.report.answers_best import margins, zooms
+from hiss.report.answers_best import margins, zoom_question, zooms
 from hiss.report.given import StudyTables
 from hiss.report.phrases import records
 from hiss.report.recommend import data_kb, recommendations, recommendations_table, sentences
@@ -90,14 +90,73 @@ def test_the_winner_s_table_names_both_sides() -> None:
 
 
 def test_r2_never_stands_without_its_ceiling() -> None:
-    said = [text for answer in answers(_study(TWO, _pairs())) for text in answer.sentences]
+    said = [text for answer in answers(_study(TWO, _pairs()), "archive") for text in answer.sentences]
     assert any("R² 0.300 (95\u00a0% interval 0.200 to 0.400; ceiling 0.90)" in text for text in said)
     table = metrics_table(TWO, "lightgbm", {})
     assert [name for name, _ in table.columns][2:4] == ["R²", "R² ceiling"]
     assert table.rows[0][3].text == "0.90"
 
 
+def _first(metrics: pd.DataFrame, *pairs: dict[str, Any], sky: str = "archive") -> str:
+    return " ".join(answers(_study(metrics, _pairs(*pairs)), sky)[0].sentences)
+
+
+def test_a_baseline_that_is_lower_is_named_right_after_the_best_model() -> None:
+    said = _first(pd.concat([TWO, _metrics(("magnitudes", "none", 0, 0.25, 1.0))], ignore_index=True))
+    assert said.startswith("Of the models that learn from pixels and spectra, LightGBM with early fusion at zoom 0")
+    assert (
+        "has the lowest RMSE on the validation set. A baseline has a lower one there: a linear regression on five "
+        "magnitudes (0.2500 dex) against its 0.3000 dex. On the 900 test galaxies" in said
+    )
+    assert "baseline" not in _first(pd.concat([TWO, _metrics(("mean", "none", 0, 0.9, 1.0))], ignore_index=True))
+
+
+def test_the_lowest_on_the_test_set_stands_beside_a_lower_baseline() -> None:
+    other = TWO.assign(rmse=[0.3, 0.2])
+    assert "is the lowest of these models, 0.200 dex; it is named" in _first(other)
+    known = pd.concat([other, _metrics(("magnitudes", "none", 0, 0.1, 1.0))], ignore_index=True)
+    assert "0.200 dex (a linear regression on five magnitudes, a baseline, has 0.100 dex); it is" in _first(known)
+
+
+def test_the_thesis_s_finding_is_repeated_only_where_it_holds() -> None:
+    for ends, told in ((WINS, ""), (LOSES, "does not hold"), (OPEN, "cannot be told"), (FEW, "cannot be told")):
+        said = _first(TWO, _pair("best", BEST["a"], "vggnet12/photo/zoom1", ends))
+        assert ("This is the thesis's finding too" in said) == (ends is WINS)
+        chosen = f"The validation set chooses it, as the thesis found; that it is the best of all {told}."
+        assert (chosen in said) == (ends is not WINS)
+
+
+def test_what_the_label_is_follows_the_kind_of_sky() -> None:
+    assert "derived from these very spectra" in _first(TWO)
+    local, drawn = _first(TWO, sky="local"), _first(TWO, sky="simulated")
+    assert "where the tables of the local folder are MPA-JHU's" in local
+    assert "derived from these very spectra" not in drawn
+    assert "the known rate with noise drawn for it" in drawn
+
+
+def test_without_any_interval_none_is_counted_as_beaten_or_open() -> None:
+    said = _margins(FEW, FEW)
+    assert "Against none of 2 other combinations of model and modality is there an interval." in said
+    assert "excludes zero" not in said
+    assert "Not to be told apart" not in said
+
+
+def test_runs_that_predict_the_same_are_said_to() -> None:
+    assert "LightGBM with early fusion at zoom 0 and VGGNet12 on the images alone at zoom 1 predict the same." in (
+        _margins((0.0, 0.0))
+    )
+    metrics = _metrics(*(("lightgbm", "early", zoom, 0.3, 1.0) for zoom in (0, 1)))
+    step = _pair("zooms", "zoom 1", "zoom 0", (0.0, 0.0), modality="early", zoom=1)
+    assert zooms(metrics, _pairs(step), records(metrics)[0])[1] == "At zooms 0 and 1 it predicts the same."
+
+
 # ---- zooms ----
+
+
+def test_only_neighbouring_zooms_are_called_halvings() -> None:
+    steps = [_pair("zooms", f"zoom {k}", "zoom 0", LOSES, modality="early", zoom=k) for k in (1, 2)]
+    assert zoom_question(_pairs(steps[0])) == "What does each halving of the resolution cost, and save?"
+    assert zoom_question(_pairs(steps[1])) == "What does each step to a coarser zoom cost, and save?"
 
 
 def test_each_halving_has_its_price_and_its_saving() -> None:
@@ -159,6 +218,13 @@ def test_of_equal_runs_the_cheaper_is_taken_and_nothing_is_said_without_costs() 
     assert sentences(recommendations(metrics.head(0), 100)) == []
 
 
+def test_large_and_small_budgets_are_written_out() -> None:
+    metrics = _metrics(("lightgbm", "photo", 0, 0.4, 900_000.0), ("lightgbm", "photo", 1, 0.5, 0.00002))
+    said = sentences(recommendations(metrics, 100))[0]
+    assert "at most 0.0001 s" in said
+    assert "at most 1,000,000 s" in said
+
+
 def test_data_of_an_object_are_its_pixels_and_samples() -> None:
     assert data_kb("photo", 0) == 5 * 64 * 64 * 4 / 1000
     assert data_kb("spectra", 3) == 577 * 4 / 1000
@@ -179,6 +245,12 @@ def test_the_main_finding_holds_only_where_the_test_set_says_so() -> None:
     claim, other = "Early-fusion LightGBM is the best of all", "vggnet12/photo/zoom1"
     for ends, verdict in ((WINS, "holds"), (LOSES, "does not hold"), (OPEN, "cannot be told"), (FEW, "cannot be told")):
         assert _verdicts(TWO, _pair("best", BEST["a"], other, ends))[claim] == verdict
+    three = _metrics(("lightgbm", "early", 0, 0.3, 8.0), *((m, "photo", 1, 0.4, 9.0) for m in ("vggnet12", "lightgbm")))
+    for second, verdict in ((WINS, "holds"), (LOSES, "does not hold"), (OPEN, "cannot be told")):
+        pairs = [_pair("best", BEST["a"], other, WINS), _pair("best", BEST["a"], "lightgbm/photo/zoom1", second)]
+        found = claims(_study(three, _pairs(*pairs)))[0]
+        assert found.verdict == verdict, "the runner-up alone does not settle it"
+        assert ("Better on the test set: LightGBM on the images alone at zoom 1" in found.found) == (second is LOSES)
     assert _verdicts(TWO)[claim] == "cannot be told", "nothing to compare it with"
     beaten = TWO.assign(validation_rmse=[0.4, 0.3])
     for ends, verdict in ((WINS, "does not hold"), (LOSES, "cannot be told"), (OPEN, "cannot be told")):
@@ -253,14 +325,16 @@ def test_verdicts_are_counted_in_words_and_rows_in_the_table() -> None:
     found = claims(_study(TWO, _pairs(_pair("best", BEST["a"], "vggnet12/photo/zoom1", WINS))))
     said = claimed(found)
     assert said[0] == "Of 2 claims, on this sky: 1 holds and 1 cannot be told; the table below has each."
-    assert said[1].startswith("Early-fusion LightGBM is the best of all: holds. It has the lowest validation RMSE")
+    assert said[1].startswith(
+        "Early-fusion LightGBM is the best of all: holds. It has the lowest validation RMSE of the models"
+    )
     assert len(claims_table(found).rows) == len(found)
     assert claimed([]) == []
     assert claims(_study(_metrics(("mean", "none", 0, 0.9, 1.0)), _pairs())) == []
 
 
 def test_answers_come_in_the_order_of_the_questions_asked_first() -> None:
-    found = answers(_study(TWO, _pairs(_pair("best", BEST["a"], "vggnet12/photo/zoom1", WINS))))
+    found = answers(_study(TWO, _pairs(_pair("best", BEST["a"], "vggnet12/photo/zoom1", WINS))), "archive")
     questions = [answer.question for answer in found]
     assert questions[0] == "Which model predicts the star formation rate best, and from what?"
     assert questions.index("Which model, modality and zoom for a given budget?") < questions.index(
@@ -272,7 +346,7 @@ def test_answers_come_in_the_order_of_the_questions_asked_first() -> None:
 @pytest.mark.parametrize("make", [drawn_study, drawn_single], ids=["several models", "one tree on images"])
 def test_no_sentence_of_any_study_has_a_hole(make: Any, tmp_path_factory: pytest.TempPathFactory) -> None:
     study = read_study(make(tmp_path_factory.getbasetemp()))
-    said = [text for answer in answers(study) for text in answer.sentences]
+    said = [text for answer in answers(study, "archive") for text in answer.sentences]
     said += [f"{claim.claim} {claim.found}" for claim in claims(study)]
     assert len(said) > 10
     for text in said:

@@ -111,8 +111,26 @@ def test_a_shrunken_prediction_slopes_against_the_truth_and_not_against_itself()
     assert against_truth[2] < 0
     assert abs(slope_with_interval(prediction, prediction - truth, counts, index)[0]) < 0.01
     variable = next(one for one in CONTINUOUS if one.name == "truth")
-    assert "as regression to the mean lets one expect" in slope_words(variable, *against_truth)
-    assert "too few objects" in slope_words(variable, -1.0, np.nan, np.nan)
+    assert "as regression to the mean lets one expect" in slope_words(variable, *against_truth, "early")
+    assert "too few objects" in slope_words(variable, -1.0, np.nan, np.nan, "early")
+
+
+@pytest.mark.parametrize(
+    ("modality", "seen"),
+    [
+        ("photo", {"r_magnitude", "prediction"}),
+        ("photo_z", {"r_magnitude", "prediction", "redshift"}),
+        ("spectra", {"redshift", "signal_to_noise", "prediction"}),
+        ("early", {"redshift", "r_magnitude", "signal_to_noise", "prediction"}),
+        ("stacked", {"redshift", "r_magnitude", "signal_to_noise", "prediction"}),
+    ],
+)
+def test_a_slope_is_a_bias_only_of_what_the_run_sees(modality, seen):
+    for variable in CONTINUOUS:
+        said = slope_words(variable, 1.0, 0.5, 1.5, modality)
+        assert ("a bias that a better model would not have" in said) == (variable.name in seen)
+        assert ("a slope of what this run does not see" in said) == (variable.name not in {*seen, "truth"})
+        assert "dex for a " in said, "the unit has its article"
 
 
 def test_the_interval_of_a_slope_holds_the_true_one_as_often_as_it_says():

@@ -70,7 +70,7 @@ class Rule(NamedTuple):
 
 
 def rules() -> list[Rule]:
-    """Return every rule that runs a script; one made of another has the script of that, and of the rest what it names."""
+    """Return every rule that runs a script; one made of another has its script, and of the rest what it names."""
     found: list[Rule] = []
     for path in sorted((REPO / "rules").glob("*.smk")):
         begins = re.compile(r"^ *(?=(?:use rule|rule|checkpoint) \w+(?: as \w+ with)?:)", re.MULTILINE)

@@ -223,7 +223,8 @@ def test_one_rule_reads_test_objects_for_predictions_and_only_tables_and_plots_r
     of_models = {name for name, text in inputs.items() if "models_of_runs" in text or "MODEL_FILE" in text}
     assert of_models == {"evaluate_test", "test_cnn"}
     readers = {name for name, text in inputs.items() if "evaluation/test_" in text}
-    assert readers == {"summarise", "plot_comparison", "measure_residuals", "measure_calibration"}
+    shown = {"plot_comparison", "measure_residuals", "measure_calibration", "make_gallery", "write_report"}
+    assert readers == {"summarise", "write_predictions", *shown}
     arrays = {name for name, text in inputs.items() if re.search(r"sample/zoom|spectra_arrays", text)}
     training = {
         name
@@ -234,7 +235,7 @@ def test_one_rule_reads_test_objects_for_predictions_and_only_tables_and_plots_r
     assert not training & arrays
     assert {"prepare_features", "evaluate_test"} <= arrays
     after = {name for name, text in inputs.items() if "evaluation/" in text} & arrays
-    assert after <= {"evaluate_test", "test_cnn"}
+    assert after <= {"evaluate_test", "test_cnn", "make_gallery"}, "the gallery draws objects, and predicts none"
 
 
 # ---- what the one reader writes ----

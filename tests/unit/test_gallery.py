@@ -88,6 +88,8 @@ def test_the_best_and_the_worst_are_those_of_the_best_run(groups):
     assert groups["worst"].objects["row"].tolist() == WORST
     assert groups["best"].objects["row"].tolist() == BEST
     assert "LightGBM with early fusion at zoom 1" in groups["best"].sentence, "not the baseline, whose RMSE is lower"
+    assert groups["best"].sentence.startswith("Of the models that learn from pixels and spectra, LightGBM")
+    assert "on the validation set. A baseline has a lower one there: " in groups["best"].sentence
     assert f"{N - len(FLAGGED)} test objects" in groups["worst"].sentence
 
 
@@ -201,6 +203,9 @@ def test_the_picture_is_told_in_words(tables):
     assert told.startswith("A galaxy in u, g, r, i, z and in colour, each cutout 25 arcsec wide")
     assert "from 3,840 to 8,914 Angstrom, of median flux 4.0e-17" in told
     assert told.endswith("; 7 samples without a measurement are yellow; 2 pixels without a measurement are hatched.")
+    samples[:6], pixels[0, 0, 0] = 4.0, 0.0
+    told = alternative(example)
+    assert told.endswith("; 1 sample without a measurement is yellow; 1 pixel without a measurement is hatched.")
     samples[:] = np.nan
     assert alternative(example).endswith("which has no valid flux.")
 

@@ -8,7 +8,7 @@ from miniature_sample import make_objects
 
 from hiss.plots.labels import label_pairs, label_scatter
 from hiss.plots.style import plt
-from hiss.report.answers_label import label
+from hiss.report.answers_label import label, r2_meaning, what_it_is
 from hiss.sample.label_noise import half_width, label_noise, repeated_labels
 
 
@@ -67,9 +67,9 @@ def test_nothing_measured_is_nothing_claimed() -> None:
     row = label_noise(objects, nothing).iloc[0]
     assert row["galaxies"] == 0
     assert np.isnan(row["scatter"])
-    assert "No galaxy has two labels" in " ".join(label(label_noise(objects, nothing)))
+    assert "No galaxy has two labels" in " ".join(label(label_noise(objects, nothing), "archive"))
     empty = label_noise(objects.head(0), nothing)
-    assert "No label of FLAG = 0 has percentiles" in " ".join(label(empty))
+    assert "No label of FLAG = 0 has percentiles" in " ".join(label(empty, "archive"))
     figure, data = label_scatter(objects, nothing)
     assert set(data["part"]) == {"width"}
     assert "No galaxy of this sky has two labels" in " ".join(t.get_text() for t in figure.findobj(plt.Text)).replace(
@@ -92,18 +92,26 @@ def _said(**row: float) -> str:
     whole |= {"half_width_rms": 0.3, "spread": 0.8, "ceiling": 0.86, "galaxies": 20, "labels": 41, "scatter": 0.1}
     whole |= {"scatter_low": 0.08, "scatter_high": 0.12, "expected": 0.2, "expected_low": 0.1, "expected_high": 0.3}
     whole |= {"pull": 0.5, "pull_low": 0.4, "pull_high": 0.6, "ceiling_repeats": 0.98}
-    return " ".join(label(pd.DataFrame([whole | row]))).replace("\u00a0", " ")
+    return " ".join(label(pd.DataFrame([whole | row]), "archive")).replace("\u00a0", " ")
 
 
 def test_sentences_follow_the_pull() -> None:
     assert "Brinchmann et al. 2004" in _said()
-    assert "no RMSE could fall below 0.30 dex, their root mean square, and no R² exceed 0.86" in _said()
+    assert "no RMSE could fall below 0.30 dex, their root mean square, and no R² of all labels exceed 0.86" in _said()
     assert "20 galaxies have several spectra" in _said()
     assert "scatter by 0.100 dex (95 % interval 0.080 to 0.120)" in _said()
     assert "labels repeat better than their widths say" in _said()
     assert "labels scatter more than their widths say" in _said(pull_low=1.1, pull_high=1.4)
-    assert "labels repeat as well as their widths say" in _said(pull_low=0.9, pull_high=1.4)
+    assert "cannot be told from 1, where labels repeat as well" in _said(pull_low=0.595, pull_high=1.69)
     assert "so few cannot tell" in _said(pull_low=np.nan, galaxies=1, labels=2)
     assert "1 galaxy has several spectra" in _said(pull_low=np.nan, galaxies=1, labels=2)
     assert "nothing could be learned" in _said(ceiling=-0.2)
-    assert label(None) == []
+    assert label(None, "archive") == []
+
+
+def test_the_label_is_what_the_sky_gives() -> None:
+    assert "of these very spectra" in what_it_is("archive")
+    assert "local folder" not in what_it_is("archive")
+    assert "where the tables of the local folder are MPA-JHU's" in what_it_is("local")
+    assert "nothing of it was derived from the spectra" in what_it_is("simulated")
+    assert r2_meaning("simulated")[1:] == r2_meaning("archive")

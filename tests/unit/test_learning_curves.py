@@ -184,3 +184,15 @@ def test_a_curve_needs_the_selected_run_and_the_same_objects(tmp_path):
 def test_a_share_is_named_alone(given_, message):
     with pytest.raises(ValueError, match=message):
         Variant(**given_)
+
+
+def test_the_last_doubling_is_worded_by_its_interval() -> None:
+    row = {"model": "lightgbm", "modality": "photo", "zoom": 0, "n_half": 120, "n_all": 240, "determined": False}
+    ends = [(-0.06, -0.02), (0.02, 0.06), (-0.02, 0.02), (np.nan, np.nan)]
+    rows = [row | {"last_doubling": 0.01, "last_low": low, "last_high": high} for low, high in ends]
+    fell, rose, open_, unknown = learning_sentences(pd.DataFrame(rows))
+    assert fell.endswith("another doubling may be expected to bring no more than that.")
+    assert rose.endswith("it rose, so that this curve says nothing of another doubling.")
+    assert open_.endswith("which this validation set cannot tell from none.")
+    assert "(too few objects for an interval)" in unknown
+    assert "nan" not in unknown

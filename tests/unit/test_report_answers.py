@@ -48,7 +48,7 @@ def _study(delta: float, low: float, high: float, n: int = 2000, **tables: pd.Da
 
 
 def _said(*given: float, **tables: pd.DataFrame) -> str:
-    found = answers(_study(*given, **tables))
+    found = answers(_study(*given, **tables), "archive")
     return " ".join(sentence for answer in found for sentence in answer.sentences).replace("\u00a0", " ")
 
 
@@ -71,7 +71,7 @@ def test_the_verdict_follows_the_interval() -> None:
 
 def test_what_the_fibre_costs_stands_beside_the_baselines() -> None:
     study = replace(_study(-0.1, -0.15, -0.05), fibre="The fibre sees a fifth of it.")
-    said = {answer.question: answer.sentences for answer in answers(study)}
+    said = {answer.question: answer.sentences for answer in answers(study, "archive")}
     assert said["How far is it above what is known without learning?"][-1] == "The fibre sees a fifth of it."
 
 
@@ -79,14 +79,14 @@ def test_the_best_run_is_no_baseline_and_is_named_with_its_interval_and_the_thes
     said = _said(-0.1, -0.15, -0.05)
     assert "LightGBM with early fusion at zoom 0 (a=1) has the lowest RMSE on the validation set" in said
     assert "its RMSE is 0.300 dex (95 % interval 0.200 to 0.400)" in said
-    assert "This is the thesis's finding too" in said
+    assert "as the thesis found; that it is the best of all cannot be told." in said, "there is nothing to compare with"
     assert (
         "The H-alpha luminosity (scale=fitted) has an R² of 0.200 (95 % interval 0.100 to 0.300; ceiling 0.90)" in said
     )
 
 
 def test_what_r2_means_stands_beside_the_first_r2_and_is_told_at_length_below() -> None:
-    found = answers(_study(-0.1, -0.15, -0.05))
+    found = answers(_study(-0.1, -0.15, -0.05), "archive")
     first = " ".join(found[0].sentences)
     assert first.index("R²") < first.index("R² tells how well that estimate is emulated")
     assert "What does R² mean here?" in [answer.question for answer in found]
@@ -97,6 +97,15 @@ def test_a_small_sample_is_called_small() -> None:
     assert "That is a small sample" in _said(-0.1, -0.2, 0.0, 80)
     assert "That is a small sample" not in _said(-0.1, -0.2, 0.0, 2000)
     assert "about ±0.100 dex" in _said(-0.1, -0.2, 0.0, 80)
+
+
+def test_without_a_comparison_nothing_is_said_of_intervals() -> None:
+    question = "How small a difference can this test set tell?"
+    study = _study(-0.1, np.nan, np.nan)
+    told = {answer.question: answer.sentences for answer in answers(study, "archive")}
+    assert told[question] == ["The test set has 2,000 galaxies, too few for an interval."]
+    alone = replace(study, comparisons=study.comparisons.head(0))
+    assert question not in [answer.question for answer in answers(alone, "archive")]
 
 
 def _intervals(low: float, high: float) -> pd.DataFrame:

@@ -20,7 +20,7 @@ from hiss.files import read_table
 from hiss.provenance import provenance
 from hiss.report.compose import compose
 from hiss.report.page import FigureOnPage
-from hiss.report.phrases import describe, fixed
+from hiss.report.phrases import OF_MODELS, describe, fixed
 from hiss.report.study_tables import cost_table
 
 
@@ -77,7 +77,7 @@ def test_numbers_and_sentences_lead_to_their_run(study: Path, page: Page) -> Non
         assert f'<a href="../{path}/">{shown}</a>' in html
     best = metrics.loc[metrics["validation_rmse"].idxmin()]
     path = selected[best["model"], best["modality"], best["zoom"]]
-    assert f'<dd><a href="../{path}/">{describe(dict(best))}</a> (' in html
+    assert f'<dd>{OF_MODELS.capitalize()}, <a href="../{path}/">{describe(dict(best))}</a> (' in html
 
 
 def test_links_to_figure_data_lead_to_files(study: Path, page: Page) -> None:

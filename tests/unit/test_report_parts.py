@@ -1,5 +1,7 @@
 """What the report's page is made of: tables, cells, captions, figures."""
 
+import base64
+import io
 import re
 from pathlib import Path
 
@@ -7,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from miniature_results import drawn_study
+from PIL import Image
 
 from hiss.errors import HissError
 from hiss.files import read_table
@@ -66,10 +69,15 @@ def test_captions_have_titles_and_figures_captions(tmp_path: Path, repo: Path) -
 
 def test_a_large_figure_goes_in_as_png(tmp_path: Path) -> None:
     (tmp_path / "fig_x.rst").write_text("**Title.** Text.")
-    (tmp_path / "fig_x.png").write_bytes(b"png")
+    ramp = np.linspace(0, 255, 300 * 200 * 3).reshape(200, 300, 3).astype(np.uint8)
+    Image.fromarray(ramp).save(tmp_path / "fig_x.png")
     (tmp_path / "fig_x.svg").write_text("<svg/>")
     small = load_figures([tmp_path / "fig_x.svg", tmp_path / "fig_x.png"], [tmp_path / "fig_x.rst"])
     assert small["fig_x"].source == "data:image/svg+xml,%3Csvg/%3E"
     (tmp_path / "fig_x.svg").write_text("<svg/>" * 60_000)
     large = load_figures([tmp_path / "fig_x.svg"], [tmp_path / "fig_x.rst"])
-    assert large["fig_x"].source.startswith("data:image/png;base64,")
+    kind, _, encoded = large["fig_x"].source.partition(";base64,")
+    assert kind == "data:image/png"
+    with Image.open(io.BytesIO(base64.b64decode(encoded))) as shown:
+        assert shown.mode == "P", "the picture was to have a palette"
+        assert np.abs(np.asarray(shown.convert("RGB"), float) - ramp).max() <= 4

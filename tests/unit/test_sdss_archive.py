@@ -9,6 +9,7 @@ from hiss.errors import HissError
 from hiss.sdss import archive
 from hiss.sdss.plates import read_plate_list, reductions
 
+
 @pytest.mark.parametrize(
     ("release", "ids", "path"),
     [

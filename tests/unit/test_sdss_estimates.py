@@ -18,6 +18,7 @@ from hiss.sdss.fields import (
 )
 from hiss.sdss.planning import accept_sentence, is_accepted, needed_gb, size_text
 
+
 @pytest.mark.parametrize(
     ("n_bytes", "accept_gb", "accepted", "part"),
     [

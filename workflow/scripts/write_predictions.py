@@ -6,7 +6,7 @@ from hiss.deposit.predictions import ALL_COLUMNS, COLUMNS, Said, all_predictions
 from hiss.described import write_described
 from hiss.files import read_table, sha256_of
 from hiss.provenance import digest, provenance
-from hiss.report.phrases import describe
+from hiss.report.phrases import OF_MODELS, describe
 from hiss.script import job
 
 with job(snakemake.log[0]):
@@ -20,7 +20,7 @@ with job(snakemake.log[0]):
     settings = {"level": snakemake.params.level, "run": path_of(runs, best)}
     record = provenance(one, settings, given.code)
     record["inputs"]["said"] = digest([sha256_of(path) for path in given.said])  # hundreds of files
-    title = f"Star formation rates by {describe(best)}: the run of the lowest validation RMSE"
+    title = f"Star formation rates by {describe(best)}: {OF_MODELS} the run of the lowest validation RMSE"
     for path in snakemake.output.best:
         write_described(path, catalogue(table, best, *known), COLUMNS, record, title)
     title = "Star formation rates by all selected runs, their fusions and the baselines"

@@ -44,7 +44,7 @@ def summary(
     record
         As `hiss.provenance.provenance` returns it.
     """
-    said = answers(study) if study else sample_answers(sample)
+    said = answers(study, sky) if study else sample_answers(sample)
     kinds = sample.manifest["kind"].value_counts()
     whole = form.Summary(
         schema_version=form.VERSION,

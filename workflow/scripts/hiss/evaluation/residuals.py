@@ -11,6 +11,7 @@ from hiss.bands import BAND_INDEX
 from hiss.errors import HissError
 from hiss.evaluation.collect import BASELINE_NAMES
 from hiss.evaluation.intervals import interval, resample_groups, weighted_median
+from hiss.modality import FUSIONS, Modality
 from hiss.sample.split import quantile_bins
 
 Array = NDArray[np.float64]
@@ -34,21 +35,21 @@ class Variable(NamedTuple):
     """In a sentence."""
     unit: str
     """Of the slope's denominator, in a sentence."""
-    known_to_model: bool
-    """Whether a slope is one that the model could have learned away: all but the label itself."""
+    told_by: str
+    """``images`` or ``spectra``, what a run must see to know it; ``prediction`` every run does, ``label`` none."""
 
 
 CONTINUOUS: Final = (
-    Variable("redshift", "redshift", "a unit of redshift", True),
-    Variable("r_magnitude", "r magnitude", "a magnitude", True),
-    Variable("signal_to_noise", "the log of the spectrum's signal to noise", "a decade of signal to noise", True),
-    Variable("truth", "the catalogue's own log SFR", "dex of log SFR", False),
-    Variable("prediction", "the predicted log SFR", "dex of log SFR", True),
+    Variable("redshift", "redshift", "a unit of redshift", "spectra"),
+    Variable("r_magnitude", "r magnitude", "a magnitude", "images"),
+    Variable("signal_to_noise", "the log of the spectrum's signal to noise", "a decade of signal to noise", "spectra"),
+    Variable("truth", "the catalogue's own log SFR", "a dex of log SFR", "label"),
+    Variable("prediction", "the predicted log SFR", "a dex of log SFR", "prediction"),
 )
 COUNTED: Final = (
-    Variable("kind", "class and subclass", "", True),
-    Variable("n_spectra", "the number of spectra", "", True),
-    Variable("n_images", "the number of images in r", "", True),
+    Variable("kind", "class and subclass", "", "spectra"),
+    Variable("n_spectra", "the number of spectra", "", "spectra"),
+    Variable("n_images", "the number of images in r", "", "images"),
 )
 _LOGGED: Final = {"signal_to_noise"}
 _BINS, _LEAST = 10, 8
@@ -134,17 +135,23 @@ def trends(residuals: pd.DataFrame, split: pd.DataFrame, n_resamples: int, seed:
     group = split.set_index("row")["group"].loc[residuals["row"]].to_numpy()
     counts, index = resample_groups(group, n_resamples, seed)
     rows: list[dict[str, Any]] = []
+    modality = str(next(iter(residuals["modality"]), "early"))
     for variable in CONTINUOUS:
         x = residuals[variable.name].to_numpy(dtype=np.float64)
         x = np.log10(np.where(x > 0, x, np.nan)) if variable.name in _LOGGED else x
-        rows += _continuous(variable, x, residuals["residual"].to_numpy(), counts, index)
+        rows += _continuous(variable, x, residuals["residual"].to_numpy(), counts, index, modality)
     for variable in COUNTED:
         rows += _by_category(variable, residuals[variable.name], residuals["residual"].to_numpy(), counts, index)
     return pd.DataFrame(rows, columns=TREND_COLUMNS)
 
 
 def _continuous(
-    variable: Variable, x: Array, residual: Array, counts: NDArray[np.int64], index: NDArray[np.int64]
+    variable: Variable,
+    x: Array,
+    residual: Array,
+    counts: NDArray[np.int64],
+    index: NDArray[np.int64],
+    modality: str,
 ) -> list[dict[str, Any]]:
     known = np.isfinite(x)
     if known.sum() < 3 or np.ptp(x[known]) == 0:
@@ -152,7 +159,7 @@ def _continuous(
     x, residual, index = x[known], residual[known], index[known]
     slope, low, high = slope_with_interval(x, residual, counts, index)
     told = {"part": "slope", "n": len(x), "slope": slope, "slope_low": low, "slope_high": high}
-    rows = [told | {"words": slope_words(variable, slope, low, high)}]
+    rows = [told | {"words": slope_words(variable, slope, low, high, modality)}]
     place = quantile_bins(x, min(_BINS, max(1, len(x) // _LEAST)))
     for number in np.unique(place):
         inside = place == number
@@ -205,19 +212,36 @@ def slope_with_interval(
     return float((x * y).sum() / (x * x).sum()), *interval(resampled)
 
 
-def slope_words(variable: Variable, slope: float, low: float, high: float) -> str:
-    """Return what a slope says, in a sentence."""
+def seen_by(variable: Variable, modality: str) -> bool:
+    """Return whether a run of a modality sees what tells a variable, so that it could have learned a slope away.
+
+    The redshift is told by the lines of the spectrum, by the redshift as a feature, or by a shift to rest.
+    """
+    if variable.told_by not in ("images", "spectra"):
+        return variable.told_by == "prediction"
+    if modality in FUSIONS:
+        return True
+    seen = Modality.parse(modality)
+    if variable.name == "redshift" and (seen.redshift or seen.rest_frame):
+        return True
+    return seen.images if variable.told_by == "images" else seen.spectra
+
+
+def slope_words(variable: Variable, slope: float, low: float, high: float, modality: str) -> str:
+    """Return what a slope says of a run that looks at a modality, in a sentence."""
     if not np.isfinite(low):
         return f"Against {variable.phrase}: too few objects for an interval of the slope."
     told = f"{_signed(slope)} dex for {variable.unit} (95 % interval {_signed(low)} to {_signed(high)})"
     if low <= 0 <= high:
         return f"Against {variable.phrase} no slope is found: {told}."
-    if not variable.known_to_model:
+    if variable.told_by == "label":
         sign = (
             "as regression to the mean lets one expect" if slope < 0 else "which regression to the mean does not make"
         )
         return f"Against {variable.phrase} the residuals have a slope of {told}, {sign}."
-    return f"Against {variable.phrase} the residuals have a slope of {told}: a bias that a better model would not have."
+    known = seen_by(variable, modality)
+    what = "a bias that a better model would not have" if known else "a slope of what this run does not see"
+    return f"Against {variable.phrase} the residuals have a slope of {told}: {what}."
 
 
 def _signed(value: float) -> str:

@@ -44,8 +44,8 @@ def best_device() -> torch.device:
         )
         raise HissError(
             f"SLURM gave this job a GPU ({given}), and torch {torch.__version__} {why}: install one that fits the "
-            "node's driver (docs/cluster.md: CONDA_OVERRIDE_CUDA for conda, the site's module, or a wheel of the clone's "
-            f".venv); to train on processors on purpose set {_CHOICE}=cpu"
+            "node's driver (docs/cluster.md: CONDA_OVERRIDE_CUDA for conda, the site's module, or a wheel for the "
+            f"clone's .venv); to train on processors on purpose set {_CHOICE}=cpu"
         )
     return torch.device("cpu")
 

@@ -5,13 +5,12 @@ from dataclasses import dataclass
 import pandas as pd
 
 from hiss.evaluation.collect import BASELINE_NAMES, model_name
-from hiss.evaluation.meaning import R2_MEANING
 from hiss.report import answers_beyond as beyond
 from hiss.report import answers_fusions as fusions
-from hiss.report.answers_best import best_run, margins, zooms
+from hiss.report.answers_best import best_run, margins, zoom_question, zooms
 from hiss.report.answers_diagnostics import calibration_sentences, learning_sentences, residual_sentences
 from hiss.report.answers_importance import importance_sentences
-from hiss.report.answers_label import label
+from hiss.report.answers_label import label, r2_meaning
 from hiss.report.given import StudyTables
 from hiss.report.phrases import Row, looks_at, lowest, records, which
 from hiss.report.recommend import budgets
@@ -30,24 +29,31 @@ class Answer:
     sentences: list[str]
 
 
-def answers(study: StudyTables) -> list[Answer]:
-    """Return the answers that the tables allow, the most important first."""
+def answers(study: StudyTables, sky: str) -> list[Answer]:
+    """Return the answers that the tables allow, the most important first.
+
+    Parameters
+    ----------
+    sky
+        Its kind: simulated, local, archive or existing.
+    """
     metrics, comparisons = study.metrics, study.comparisons
     learned = metrics[~metrics["model"].isin(BASELINE_NAMES)]
     best = lowest(learned, "validation_rmse")
     if best is None:
         return []
+    claimed = claims(study)
     found = [
         Answer(
             "Which model predicts the star formation rate best, and from what?",
-            [*best_run(learned, best), *margins(comparisons, learned)],
+            [*best_run(metrics, best, claimed[0].verdict, sky), *margins(comparisons, learned)],
         ),
-        Answer("What does each halving of the resolution cost, and save?", zooms(learned, comparisons, best)),
+        Answer(zoom_question(comparisons), zooms(learned, comparisons, best)),
         Answer("Does early fusion beat the better single modality?", fusions.early(learned, comparisons)),
         Answer("Which model, modality and zoom for a given budget?", recommended(budgets(study))),
-        Answer("Do the thesis's claims hold on this sky?", claimed_sentences(claims(study))),
-        Answer("What is the label, and what does its own noise allow?", label(study.labels)),
-        Answer("What does R² mean here?", [text.replace("R2", "R²") for text in R2_MEANING]),
+        Answer("Do the thesis's claims hold on this sky?", claimed_sentences(claimed)),
+        Answer("What is the label, and what does its own noise allow?", label(study.labels, sky)),
+        Answer("What does R² mean here?", r2_meaning(sky)),
         Answer(
             "How far is it above what is known without learning?",
             beyond.baselines(metrics, comparisons, best, study.fibre),
@@ -79,6 +85,8 @@ def _models(comparisons: pd.DataFrame, best: Row) -> list[str]:
 
 
 def _power(learned: pd.DataFrame, comparisons: pd.DataFrame) -> list[str]:
+    if comparisons.empty:
+        return []
     n = int(learned["n"].max())
     widths = ((comparisons["high"] - comparisons["low"]) / 2).dropna()
     if widths.empty:

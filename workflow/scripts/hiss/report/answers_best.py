@@ -1,61 +1,76 @@
-"""Which run wins and by how much, and what each halving of the resolution costs it and the others, in sentences."""
+"""Which run wins and by how much, and what each step down of the resolution costs it and the others, in sentences."""
 
 import numpy as np
 import pandas as pd
 
-from hiss.evaluation.collect import model_name, model_order
+from hiss.evaluation.collect import BASELINE_NAMES, model_name, model_order
 from hiss.evaluation.summarise import run_name
 from hiss.modality import FUSIONS
 from hiss.names import split_settings
+from hiss.report.answers_label import short_meaning
 from hiss.report.phrases import (
+    BASELINES,
+    OF_MODELS,
     Row,
     count,
     describe,
     fixed,
     listed,
     looks_at,
+    lower_baselines,
     lowest,
     r2_beside_ceiling,
     records,
+    same,
     signed,
     span,
     which,
     with_interval,
 )
-
-_SHORT_MEANING = (
-    "AVG was derived from these very spectra and from magnitudes of the same galaxies: R² tells how well that estimate "
-    "is emulated, not how well the true rate is known (more below)."
-)
+from hiss.report.thesis_claims import HOLDS
 
 
-def best_run(learned: pd.DataFrame, best: Row) -> list[str]:
-    """Say which run has the lowest validation RMSE, and what it reaches on the test set.
+def best_run(metrics: pd.DataFrame, best: Row, verdict: str, sky: str) -> list[str]:
+    """Say which learned run has the lowest validation RMSE, and what it reaches on the test set.
 
     Parameters
     ----------
-    learned
-        Metrics without the baselines.
+    metrics
+        Of all runs, the baselines among them.
     best
-        Its row of the lowest validation RMSE.
+        Row of the learned run of the lowest validation RMSE.
+    verdict
+        On the thesis's main finding, as `hiss.report.thesis_claims.claims` has it first.
+    sky
+        Its kind: simulated, local, archive or existing.
     """
+    learned = metrics[~metrics["model"].isin(BASELINE_NAMES)]
     settings = "" if best["modality"] in FUSIONS else f" ({', '.join(split_settings(str(best['settings'])))})"
+    reached = (
+        f"On the {int(best['n']):,} test galaxies, which no choice has seen, its RMSE is "
+        f"{with_interval(best, 'rmse', ' dex')} and its R² {r2_beside_ceiling(best)}."
+    )
     sentences = [
-        f"{describe(best)}{settings} has the lowest RMSE on the validation set. On the {int(best['n']):,} "
-        f"test galaxies, which no choice has seen, its RMSE is {with_interval(best, 'rmse', ' dex')} "
-        f"and its R² {r2_beside_ceiling(best)}.",
+        f"{OF_MODELS.capitalize()}, {describe(best)}{settings} has the lowest RMSE on the validation set.",
+        *filter(None, [lower_baselines(metrics, best)]),
+        reached,
     ]
     if np.isfinite(best["r2_ceiling"]):
         sentences.append(_about_ceiling(best["r2_ceiling"], best["r2_low"]))
-    sentences.append(_SHORT_MEANING)
+    sentences.append(short_meaning(sky))
     other = lowest(learned, "rmse")
     if other is not None and any(other[name] != best[name] for name in ("model", "modality", "zoom")):
         sentences.append(
-            f"On the test set itself {describe(other)} is the lowest, {fixed(other['rmse'])} dex; "
-            "it is named for completeness, since a choice by the test set would flatter."
+            f"On the test set itself {describe(other)} is the lowest of these models, {fixed(other['rmse'])} dex"
+            f"{_lower_still(metrics, other)}; it is named for completeness, since a choice by the test set would "
+            "flatter."
         )
     if best["model"] == "lightgbm" and best["modality"] == "early":
-        sentences.append("This is the thesis's finding too: early-fusion LightGBM is best overall.")
+        sentences.append(
+            "This is the thesis's finding too: early-fusion LightGBM is best overall."
+            if verdict == HOLDS
+            else f"The validation set chooses it, as the thesis found; that it is the best of all {verdict}."
+        )
     elif ((learned["model"] == "lightgbm") & (learned["modality"] == "early")).any():
         sentences.append(
             "The thesis found early-fusion LightGBM best overall; here the validation set chooses another."
@@ -63,11 +78,23 @@ def best_run(learned: pd.DataFrame, best: Row) -> list[str]:
     return sentences
 
 
+def _lower_still(metrics: pd.DataFrame, other: Row) -> str:
+    """Name the baseline of the lowest test RMSE, where that is lower than a run's."""
+    first = lowest(metrics[metrics["model"].isin(BASELINE_NAMES)], "rmse")
+    if first is None or not first["rmse"] < other["rmse"]:
+        return ""
+    name = BASELINES[first["model"]]
+    return f" ({name[:1].lower()}{name[1:]}, a baseline, has {fixed(first['rmse'])} dex)"
+
+
 def _about_ceiling(ceiling: float, at_least: float) -> str:
     """Say what the label's own width allows, and what it means to be above it."""
     if ceiling <= 0:
         return "The label's own width (P16 to P84) is larger than the spread of the labels in this test set."
-    text = f"Were the label's own width (P16 to P84) all noise, a perfect predictor would reach an R² of {ceiling:.2f}"
+    text = (
+        "Were the label's own width (P16 to P84) all noise, a perfect predictor would reach an R² of "
+        f"{ceiling:.2f} on these test galaxies"
+    )
     if not at_least > ceiling:
         return f"{text}."
     return f"{text}; the interval lies above it, so AVG scatters less between like galaxies than its width says."
@@ -87,11 +114,14 @@ def margins(comparisons: pd.DataFrame, learned: pd.DataFrame) -> list[str]:
     sentences = [f"Runner-up on the validation set, compared on the test set: {which(rows[0], winner, named[0][1])}"]
     if len(rows) == 1:
         return sentences
+    others = count(len(rows), "other combination")
+    if not any(np.isfinite(row["low"]) for row in rows):
+        return [*sentences, f"Against none of {others} of model and modality is there an interval."]
     beaten = [name for row, name in named if row["high"] < 0]
     better = [f"{name} (by {fixed(row['delta_rmse'])} dex, {span(row)})" for row, name in named if row["low"] > 0]
     open_ = [f"{name} ({signed(row['delta_rmse'])} dex, {span(row)})" for row, name in named if _open(row)]
     sentences.append(
-        f"Of {count(len(rows), 'other combination')} of model and modality, each at its best zoom, {winner} beats "
+        f"Of {others} of model and modality, each at its best zoom, {winner} beats "
         f"{len(beaten)} with an interval that excludes zero."
     )
     if better:
@@ -125,6 +155,14 @@ def zooms(learned: pd.DataFrame, comparisons: pd.DataFrame, best: Row) -> list[s
     return sentences
 
 
+def zoom_question(comparisons: pd.DataFrame) -> str:
+    """Return the question of the zooms: of halvings where each is compared with the next finer one."""
+    steps = records(comparisons[comparisons["kind"] == "zooms"])
+    halved = all(_zoom(row["a"]) - _zoom(row["b"]) == 1 for row in steps)
+    what = "each halving of the resolution" if halved else "each step to a coarser zoom"
+    return f"What does {what} cost, and save?"
+
+
 _Step = tuple[Row, tuple[float, float]]
 
 
@@ -144,6 +182,8 @@ def _zoom(name: object) -> int:
 
 
 def _whole_step(row: Row, finer: float, coarser: float) -> str:
+    if same(row):
+        return f"At zooms {_zoom(row['b'])} and {_zoom(row['a'])} it predicts the same."
     told = ", which excludes zero" if not _open(row) else ", which cannot be told apart from zero"
     told = told if np.isfinite(row["low"]) else ""
     saved = _saving(finer, coarser)
@@ -157,6 +197,8 @@ def _whole_step(row: Row, finer: float, coarser: float) -> str:
 def _short_step(row: Row, finer: float, coarser: float) -> str:
     saved = _saving(finer, coarser)
     time = f" at {saved} of the time" if saved else ""
+    if same(row):
+        return f"zooms {_zoom(row['b'])} and {_zoom(row['a'])} predict the same"
     return f"zoom {_zoom(row['b'])} to {_zoom(row['a'])} {signed(row['delta_rmse'])} dex ({span(row)}){time}"
 
 

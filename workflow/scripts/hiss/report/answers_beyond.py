@@ -11,6 +11,7 @@ from hiss.evaluation.coverage import ALL_OBJECTS
 from hiss.evaluation.variants import without_shares
 from hiss.plots.intervals import METHOD_LABEL, best_covered
 from hiss.report.phrases import (
+    BASELINES,
     Row,
     count,
     describe,
@@ -46,7 +47,7 @@ def baselines(metrics: pd.DataFrame, comparisons: pd.DataFrame, best: Row, fibre
 
 
 def _above(own: Row, pair: Row) -> str:
-    what = f"{_BASELINE[own['model']]}{_settings(own)} has an R² of {r2_beside_ceiling(own)}"
+    what = f"{BASELINES[own['model']]}{_settings(own)} has an R² of {r2_beside_ceiling(own)}"
     what += f" and an RMSE of {own['rmse']:.3f} dex"
     if not np.isfinite(pair["low"]):
         return f"{what}; there are too few objects for an interval of the difference."
@@ -55,13 +56,6 @@ def _above(own: Row, pair: Row) -> str:
     if pair["low"] > 0:
         return f"{what}; the model's RMSE is higher by {pair['delta_rmse']:.3f} dex ({span(pair)}): it does not pay."
     return f"{what}; the two cannot be told apart (RMSE difference {signed(pair['delta_rmse'])} dex, {span(pair)})."
-
-
-_BASELINE = {
-    "mean": "The mean of the training set",
-    "magnitudes": "A linear regression on five magnitudes",
-    "halpha": "The H-alpha luminosity",
-}
 
 
 def _settings(own: Row) -> str:

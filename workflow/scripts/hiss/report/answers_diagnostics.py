@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from hiss.evaluation.collect import model_name
-from hiss.report.phrases import Row, describe, looks_at, minus, percent, records, signed
+from hiss.report.phrases import Row, describe, looks_at, percent, records, signed, span
 
 
 def residual_sentences(trends: pd.DataFrame | None) -> list[str]:
@@ -64,10 +64,13 @@ def _doubling(row: Row) -> str:
     if not sentence:
         return ""
     if row["last_high"] < 0:
-        return f"{sentence}; a power law is not determined, and another doubling may be expected to bring no more."
+        more = "another doubling may be expected to bring no more than that"
+        return f"{sentence}; a power law is not determined, and {more}."
+    if row["last_low"] > 0:
+        return f"{sentence}: it rose, so that this curve says nothing of another doubling."
     return f"{sentence}, which this validation set cannot tell from none."
 
 
 def _change(row: Row, which: str) -> str:
-    interval = f"95\u00a0% interval {signed(row[f'{which}_low'])} to {signed(row[f'{which}_high'])}"
-    return minus(f"{signed(row[f'{which}_doubling'])} dex ({interval})")
+    ends = {"low": row[f"{which}_low"], "high": row[f"{which}_high"]}
+    return f"{signed(row[f'{which}_doubling'])} dex ({span(ends)})"

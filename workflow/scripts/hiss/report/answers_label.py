@@ -5,27 +5,61 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
+from hiss.evaluation.meaning import R2_MEANING
 from hiss.report.phrases import Row, count, fixed, records
 
-_WHAT: Final = (
+_DERIVED: Final = (
     "The label AVG is the mean of the distribution of log SFR that MPA-JHU derived (Brinchmann et al. 2004, total "
     "rates) from the emission lines or the 4000 Å break of these very spectra, within the fibre, and from the "
     "magnitudes of the same galaxies for the light outside it."
 )
+_DRAWN: Final = (
+    "The label AVG of this simulated sky is the known log SFR of each galaxy with noise drawn for it, in place of "
+    "MPA-JHU's estimate; nothing of it was derived from the spectra or magnitudes."
+)
+_GIVEN: Final = (
+    " That holds where the tables of the local folder are MPA-JHU's of the same spectra, which this run cannot check."
+)
+_EMULATED: Final = (
+    "AVG was derived from these very spectra and from magnitudes of the same galaxies: R² tells how well that estimate "
+    "is emulated, not how well the true rate is known (more below)."
+)
+_EMULATED_HERE: Final = (
+    "AVG of this simulated sky is the known rate with noise drawn for it: R² says nothing about real galaxies "
+    "(more below)."
+)
 
 
-def label(noise: pd.DataFrame | None) -> list[str]:
+def what_it_is(sky: str) -> str:
+    """Say what the label is on a sky of a kind: simulated, local, archive or existing."""
+    return _DRAWN if sky == "simulated" else _DERIVED + (_GIVEN if sky == "local" else "")
+
+
+def short_meaning(sky: str) -> str:
+    """Say in one sentence what an R2 tells on a sky of a kind."""
+    return _EMULATED_HERE if sky == "simulated" else _EMULATED + (_GIVEN if sky == "local" else "")
+
+
+def r2_meaning(sky: str) -> list[str]:
+    """Say at length what an R2 tells; on a simulated sky that it is told of MPA-JHU's labels."""
+    told = [text.replace("R2", "R²") for text in R2_MEANING]
+    return [f"{_DRAWN} What follows is of real labels, which it stands for.", *told] if sky == "simulated" else told
+
+
+def label(noise: pd.DataFrame | None, sky: str) -> list[str]:
     """Say what the label is, how wide the catalogue calls it, and how far labels of one galaxy lie apart.
 
     Parameters
     ----------
     noise
         One row, as `hiss.sample.label_noise.label_noise` returns it; None where it was not measured.
+    sky
+        Its kind: simulated, local, archive or existing.
     """
     if noise is None or noise.empty:
         return []
     row = records(noise)[0]
-    return [_WHAT, *_widths(row), *_repeats(row)]
+    return [what_it_is(sky), *_widths(row), *_repeats(row)]
 
 
 def _widths(row: Row) -> list[str]:
@@ -39,8 +73,8 @@ def _widths(row: Row) -> list[str]:
     if not np.isfinite(row["ceiling"]):
         return [f"{said}."]
     allows = (
-        f"no RMSE could fall below {fixed(row['half_width_rms'], 2)} dex, their root mean square, and no R² exceed "
-        f"{fixed(row['ceiling'], 2)}"
+        f"no RMSE could fall below {fixed(row['half_width_rms'], 2)} dex, their root mean square, and no R² of "
+        f"all labels exceed {fixed(row['ceiling'], 2)}"
         if row["ceiling"] > 0
         else "nothing could be learned, since it is wider than the labels spread"
     )
@@ -59,9 +93,9 @@ def _repeats(row: Row) -> list[str]:
     ]
     if np.isfinite(row["ceiling_repeats"]) and row["ceiling_repeats"] > 0:
         sentences.append(
-            f"Were that scatter all the noise there is, the ceiling of R² would be {fixed(row['ceiling_repeats'], 2)}. "
-            "It is not all: repeats share the galaxy's photometry and the derivation's assumptions, and what errs in "
-            "all of them alike does not show."
+            "Were that scatter all the noise there is, the ceiling of R² of all labels would be "
+            f"{fixed(row['ceiling_repeats'], 2)}. It is not all: repeats share the galaxy's photometry and the "
+            "derivation's assumptions, and what errs in all of them alike does not show."
         )
     return sentences
 
@@ -79,4 +113,4 @@ def _reading(row: Row) -> str:
         return "so that labels repeat better than their widths say"
     if row["pull_low"] > 1:
         return "so that labels scatter more than their widths say"
-    return "which agrees with 1: labels repeat as well as their widths say"
+    return "which cannot be told from 1, where labels repeat as well as their widths say"

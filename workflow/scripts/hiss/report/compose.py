@@ -90,7 +90,7 @@ def compose(
     return Page(
         title=title,
         summary=[f"Config {config}. {_SKY[sky]}", _counts(sample), *([_study_counts(study)] if study else [])],
-        answers=say.answers(study) if study else sample_answers(sample),
+        answers=say.answers(study, sky) if study else sample_answers(sample),
         sections=used,
         runs=runs_table(study.runs, study.selection["path"], _ceiling(study)) if study else None,
         provenance=provenance_tables(record, sky),

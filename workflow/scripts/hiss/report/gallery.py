@@ -16,7 +16,7 @@ from hiss.plots.example import Example, name_of
 from hiss.plots.gallery import draw_card
 from hiss.report.gallery_words import alternative, facts_of, text_of, title_of
 from hiss.report.links import survey_page
-from hiss.report.phrases import Row, count, describe, looks_at, lowest, model_name, percent
+from hiss.report.phrases import OF_MODELS, Row, count, describe, looks_at, lower_baselines, lowest, model_name, percent
 from hiss.sample.arrays import load_rows
 
 SHOWN: Final = 6
@@ -87,11 +87,13 @@ def choose_groups(tables: GalleryTables) -> list[Group]:
     """Return the groups that the tables allow, those without an object left out."""
     found = [_examples(tables), _flagged(tables)]
     best = _best_run(tables)
-    if best is not None:
+    if best is not None and tables.metrics is not None:
         tested = _tested(tables, best)
         worst = _largest(tested, tested["error"].abs())
         missed = _missed(tested, worst, tables.level)
-        found += [_well(tested, best), _badly(tested, worst, best), missed, _apart(tables, tested, best, missed, worst)]
+        baselines = lower_baselines(tables.metrics, best)
+        found += [_well(tested, best, baselines), _badly(tested, worst, best), missed]
+        found += [_apart(tables, tested, best, missed, worst)]
     return [group for group in found if len(group.objects)]
 
 
@@ -163,13 +165,14 @@ def _largest(tested: pd.DataFrame, by: pd.Series) -> pd.DataFrame:
     return tested.loc[order[: min(SHOWN, len(tested) // 2)]]
 
 
-def _well(tested: pd.DataFrame, best: Row) -> Group:
+def _well(tested: pd.DataFrame, best: Row, baselines: str) -> Group:
     shown = _largest(tested, -tested["error"].abs())
-    sentence = (
-        f"{describe(best)} has the lowest RMSE on the validation set. Of its {count(len(tested), 'test object')} these "
-        "have the smallest difference between prediction and AVG."
-    )
-    return Group("best", "Best predicted", sentence, shown)
+    sentences = [
+        f"{OF_MODELS.capitalize()}, {describe(best)} has the lowest RMSE on the validation set.",
+        *([baselines] if baselines else []),
+        f"Of its {count(len(tested), 'test object')} these have the smallest difference between prediction and AVG.",
+    ]
+    return Group("best", "Best predicted", " ".join(sentences), shown)
 
 
 def _badly(tested: pd.DataFrame, worst: pd.DataFrame, best: Row) -> Group:

@@ -93,6 +93,10 @@ def alternative(example: Example) -> str:
     median = f"{np.nanmedian(flux):.1f}e-17 erg/s/cm2/Angstrom"
     told += f" from {wl[0]:,.0f} to {wl[-1]:,.0f} Angstrom, of median flux {median}"
     if missing:
-        told += f"; {count(missing, 'sample')} without a measurement are yellow"
+        told += f"; {count(missing, 'sample')} without a measurement {_are(missing)} yellow"
     pixels = int(np.isnan(example.images).sum())
-    return told + (f"; {count(pixels, 'pixel')} without a measurement are hatched." if pixels else ".")
+    return told + (f"; {count(pixels, 'pixel')} without a measurement {_are(pixels)} hatched." if pixels else ".")
+
+
+def _are(number: int) -> str:
+    return "is" if number == 1 else "are"

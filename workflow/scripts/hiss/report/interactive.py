@@ -12,7 +12,7 @@ from hiss.evaluation.collect import BASELINE_NAMES, modality_order, model_name, 
 from hiss.modality import FUSIONS
 from hiss.plots.style import MODEL_MARKER, modality_colour, modality_label, zoom_label
 from hiss.report.links import folder_link
-from hiss.report.phrases import describe, lowest
+from hiss.report.phrases import OF_MODELS, describe, lower_baselines, lowest
 from hiss.report.study_tables import short_names
 
 # matplotlib's markers of plots/style.py, as plotly names them and as text shows them.
@@ -197,8 +197,10 @@ def truth_plot(
     }
     shown = {"in the gallery" if link.startswith("#") else "at the survey" for link in followed if link}
     where = f" A click opens an object that is shown {' or '.join(sorted(shown, reverse=True))}." if shown else ""
+    baselines = " ".join(["", lower_baselines(metrics, best)]).rstrip()
     caption = (
-        f"{describe(best)}, the run of the lowest validation RMSE, on the {len(part):,} test galaxies. Point at one "
-        f"for its plate-MJD-fibre, redshift, label with its P16 to P84, prediction and interval.{where}"
+        f"{describe(best)}, {OF_MODELS} the run of the lowest validation RMSE, on the {len(part):,} test galaxies."
+        f"{baselines} Point at one for its plate-MJD-fibre, redshift, label with its P16 to P84, prediction and "
+        f"interval.{where}"
     )
     return Plot("truth", "Predicted against true, object by object", caption, data)

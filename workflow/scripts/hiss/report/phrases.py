@@ -5,13 +5,21 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hiss.evaluation.collect import model_name
+from hiss.evaluation.collect import BASELINE_NAMES, model_name
 from hiss.modality import FUSIONS, Modality
 
 Row = dict[Any, Any]
 """One row of a table."""
 
 _TOO_FEW = "too few objects for an interval"
+OF_MODELS = "of the models that learn from pixels and spectra"
+"""Among which a run is called the best: the baselines are no candidates."""
+BASELINES = {
+    "mean": "The mean of the training set",
+    "magnitudes": "A linear regression on five magnitudes",
+    "halpha": "The H-alpha luminosity",
+}
+"""What each baseline is, at the start of a sentence."""
 _MODALITY = {
     "photo": "the images alone",
     "spectra": "the spectra alone",
@@ -48,6 +56,29 @@ def lowest(table: pd.DataFrame, column: str) -> Row | None:
     return records(known)[0] if len(known) else None
 
 
+def lower_baselines(metrics: pd.DataFrame, best: Row) -> str:
+    """Name the baselines whose validation RMSE is lower than that of the best learned run; empty where none is.
+
+    Parameters
+    ----------
+    metrics
+        Of all runs, the baselines among them.
+    best
+        Row of the learned run of the lowest validation RMSE.
+    """
+    own = metrics[metrics["model"].isin(BASELINE_NAMES) & (metrics["validation_rmse"] < best["validation_rmse"])]
+    rows = records(own.sort_values("validation_rmse", kind="stable"))
+    if not rows:
+        return ""
+    said = [f"{_small(BASELINES[row['model']])} ({fixed(row['validation_rmse'], 4)} dex)" for row in rows]
+    what = "A baseline has a lower one" if len(rows) == 1 else "Baselines have a lower one"
+    return f"{what} there: {listed(said)} against its {fixed(best['validation_rmse'], 4)} dex."
+
+
+def _small(text: str) -> str:
+    return text[:1].lower() + text[1:]
+
+
 def describe(row: Row) -> str:
     """Return what a selected run is, in words."""
     return f"{model_name(row['model'])} {looks_at(row['modality'])} at zoom {int(row['zoom'])}"
@@ -77,6 +108,8 @@ def verdict(row: Row, a: str, b: str) -> str:
     """Return what a paired difference of RMSE, a less b, says to the question whether a is better."""
     if not np.isfinite(row["low"]):
         return f"cannot tell, there are too few objects for an interval ({signed(row['delta_rmse'])} dex)."
+    if same(row):
+        return f"no. {a} and {b} predict the same."
     if row["high"] < 0:
         return f"yes. The RMSE of {a} is lower than that of {b} by {-row['delta_rmse']:.3f} dex ({span(row)})."
     if row["low"] > 0:
@@ -90,11 +123,18 @@ def verdict(row: Row, a: str, b: str) -> str:
 def which(row: Row, a: str, b: str) -> str:
     """Return which of two is better by a paired difference of RMSE, a less b."""
     told = f"RMSE difference {signed(row['delta_rmse'])} dex, {span(row)}"
+    if same(row):
+        return f"{a} and {b} predict the same."
     if row["high"] < 0:
         return f"{a} beats {b} ({told})."
     if row["low"] > 0:
         return f"{b} beats {a} ({told})."
     return f"{a} and {b} cannot be told apart ({told})."
+
+
+def same(row: Row) -> bool:
+    """Whether two runs predict the same: their difference is zero in every resample."""
+    return bool(row["delta_rmse"] == row["low"] == row["high"] == 0)
 
 
 def span(row: Row) -> str:

@@ -135,7 +135,12 @@ def sentences(table: pd.DataFrame) -> list[str]:
 
 
 def _step(row: Row, cost: _Cost) -> str:
-    return f"at most {row['budget']:,g} {cost.unit}, {describe(row)}, RMSE {_measured(row, 'rmse')}"
+    return f"at most {_plain(row['budget'])} {cost.unit}, {describe(row)}, RMSE {_measured(row, 'rmse')}"
+
+
+def _plain(value: float) -> str:
+    """Return a number without an exponent: ``1,000,000``, ``2.35``, ``0.00001``."""
+    return f"{value:,.0f}" if value >= 1000 else str(np.format_float_positional(value, trim="-"))
 
 
 def _measured(row: Row, name: str) -> str:
@@ -150,11 +155,11 @@ def recommendations_table(table: pd.DataFrame) -> Table:
     rows = [
         [
             text(costs[row["cost"]].spent),
-            Cell(f"{row['budget']:,g} {costs[row['cost']].unit}", float(row["budget"])),
+            Cell(f"{_plain(row['budget'])} {costs[row['cost']].unit}", float(row["budget"])),
             text(model_name(row["model"])),
             text(modality_label(row["modality"])),
             number(row["zoom"]),
-            Cell(f"{float(format(row['value'], '.3g')):,g} {costs[row['cost']].unit}", float(row["value"])),
+            Cell(f"{_plain(float(format(row['value'], '.3g')))} {costs[row['cost']].unit}", float(row["value"])),
             number(row["validation_rmse"], ".3f"),
             Cell(_measured(row, "rmse"), float(row["rmse"])),
             Cell(_measured(row, "r2"), float(row["r2"])),
