@@ -121,7 +121,7 @@ def test_a_variant_run_says_all_that_its_job_needs():
     assert run.as_dict() == {
         "target": "sfr", "sample": "flagged", "model": "lightgbm", "modality": "photo", "zoom": 3,
         "name": "variant=mine", "settings": {"learning_rate": 0.01}, "seed": 4, "base": "photo", "members": 3,
-        "train_size": 100,
+        "train_size": 100, "train_share": None, "draws": 1,
     }  # fmt: skip
 
 
