@@ -50,7 +50,7 @@ include: "rules/exports.smk"
 
 
 wildcard_constraints:
-    target="[a-z_]+",
+    target="[a-z0-9_]+",
     sample="[a-z0-9_]+",
     shard=r"\d+-\d+",
     model="|".join([*MODELS, *BASELINES]) or "none",
@@ -116,6 +116,7 @@ rule experiments:
         all_runs("metrics.json"),
         fusions("metrics.json"),
         all_variants("metrics.json"),
+        [results(f"{run.folder}/metrics.json") for run in SIDE_RUNS],
 
 
 rule exports:

@@ -4,14 +4,15 @@ from dataclasses import asdict
 from hiss.modality import Modality
 from hiss.models.cost import cost_table, describe_objects, estimate
 from hiss.runs import MODELS as LEARNERS
-from hiss.runs import idle_variants, models_of, plan_runs, plan_variants, zooms_of
+from hiss.runs import idle_variants, models_of, plan_runs, plan_side_runs, plan_variants, zooms_of
 from hiss.works import plan_works
 
 experiments = settings.experiments
 HAS_EXPERIMENTS = experiments is not None
 RUNS = plan_runs(experiments)
 VARIANTS = plan_variants(experiments)
-RUN_AT = {run.folder: run for run in (*RUNS, *VARIANTS)}
+SIDE_RUNS = plan_side_runs(settings.side_studies, experiments)
+RUN_AT = {run.folder: run for run in (*RUNS, *VARIANTS, *SIDE_RUNS)}
 RUNS_AT = {}
 for _run in RUNS:
     RUNS_AT.setdefault((_run.model, _run.modality, _run.zoom), []).append(_run)
@@ -52,18 +53,25 @@ def run_of(model):
     """A params function: the run of a train_* rule's wildcards, as a plain dictionary."""
 
     def run(wildcards):
-        folder = run_folder(model, wildcards.modality, wildcards.zoom, wildcards.settings)
-        if folder not in RUN_AT:
-            raise WorkflowError(
-                f"{folder} is not in the grid of the config; its runs of this model are named like {_example(model)}"
-            )
-        return RUN_AT[folder].as_dict()
+        return _run_at(model, wildcards).as_dict()
 
     return run
 
 
+def _run_at(model, wildcards):
+    folder = (
+        f"runs/{wildcards.target}/{wildcards.sample}/{model}/{wildcards.modality}/zoom{wildcards.zoom}/"
+        f"{wildcards.settings}"
+    )
+    if folder not in RUN_AT:
+        raise WorkflowError(
+            f"{folder} is not in the grid of the config; its runs of this model are named like {_example(model)}"
+        )
+    return RUN_AT[folder]
+
+
 def _example(model):
-    return next((run.folder for run in RUNS if run.model == model), "none")
+    return next((run.folder for run in (*RUNS, *SIDE_RUNS) if run.model == model), "none")
 
 
 def baseline_run(wildcards):
@@ -190,12 +198,14 @@ def line_table_of_model(wildcards):
 
 
 def max_bin(wildcards):
-    """A params function: bins of a feature."""
-    return experiments.lightgbm.max_bin
+    """A params function: bins of a feature of wildcards.sample."""
+    return settings.side_studies.learning().get(wildcards.sample, experiments).lightgbm.max_bin
 
 
 def imagenet_weights(wildcards):
     """An input function: the file of ImageNet weights, fetched where the config names an address or its hash."""
+    if (beside := wildcards.get("sample")) in settings.side_studies.learning():
+        return settings.side_studies.learning()[beside].vggnet12.weights or []
     study, named = experiments.vggnet12, experiments.vggnet12.weights
     if wildcards.get("variant"):
         named = _variant(wildcards).settings.get("weights", named)

@@ -1,6 +1,66 @@
 # Functions about the studies beside the main one; rules hold none.
 
 STRUCTURE = settings.side_studies.structure
+CASES = settings.side_studies.cases
+SCENES = settings.side_studies.scenes
+LEARNING = settings.side_studies.learning()
+# What is learned from the cube's own arrays, and what from the scenes'.
+TARGETS = {name: target for name, target in settings.side_studies.targets.items() if target}
+SCENE_TARGETS = SCENES.names() if SCENES else []
+
+
+def _one_of(names):
+    return "|".join(names) or "none"
+
+
+# For wildcard_constraints: a rule's samples are the study's, those of targets, or those of scenes.
+STUDY_SAMPLES = _one_of(SAMPLES)
+TARGET_SAMPLES = _one_of(TARGETS)
+SCENE_SAMPLES = _one_of(SCENE_TARGETS)
+CUBE_SAMPLES = _one_of([*SAMPLES, *TARGETS])
+SIDE_TREES = _one_of(model for model in LEARNERS if model != "vggnet12")
+
+
+def target_choice(wildcards):
+    """A params function: how wildcards.target chooses and labels its objects."""
+    return TARGETS[wildcards.target].choice()
+
+
+def side_models(target):
+    """The models that learn a target."""
+    return models_of(LEARNING[target])
+
+
+def side_runs_of_model(file):
+    """An input function: that file of every run of wildcards.target and .model."""
+
+    def paths(wildcards):
+        return [
+            results(f"{run.folder}/{file}")
+            for run in SIDE_RUNS
+            if run.target == wildcards.target and run.model == wildcards.model
+        ]
+
+    return paths
+
+
+def side_models_of_runs(wildcards):
+    """An input function: the model file of every run of wildcards.target and .model."""
+    return side_runs_of_model(MODEL_FILE[wildcards.model])(wildcards)
+
+
+def side_zooms(wildcards):
+    """The zooms at which wildcards.model learns wildcards.target."""
+    return sorted(zooms_of(LEARNING[wildcards.target], wildcards.model))
+
+
+def side_tests(suffix):
+    """An input function: what every model of wildcards.target left of its test, files with that suffix."""
+
+    def paths(wildcards):
+        return [results(f"side/{wildcards.target}/test/{model}.{suffix}") for model in side_models(wildcards.target)]
+
+    return paths
 
 
 def structure_files(suffix):

@@ -136,7 +136,7 @@ SMALL = {
             "cross_validate": "none",
         },
     },
-    "side_studies": {"structure": None},
+    "side_studies": {"structure": None, "targets": None, "cases": None, "scenes": None},
     "report": {"bootstrap": 200},
 }
 

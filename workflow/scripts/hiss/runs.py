@@ -9,6 +9,7 @@ from itertools import product
 from typing import Any, Final
 
 from hiss.config.experiments import DecisionTree, Experiments, LightGBM, VGGNet12
+from hiss.config.side import Scenes, SideStudies, Target
 from hiss.config.variants import Variant
 from hiss.modality import Modality
 from hiss.names import join_settings
@@ -29,6 +30,10 @@ _BASELINES: dict[str, tuple[str, list[dict[str, Any]]]] = {
     "halpha": ("lines", [{"scale": "formula"}, {"scale": "fitted"}]),
 }
 """What each baseline looks at, and its settings."""
+
+
+Study = Experiments | Target | Scenes
+"""What has models, modalities and zooms."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +101,32 @@ def plan_runs(experiments: Experiments | None) -> list[Run]:
         for settings in _grid_points(experiments, model)
     ]
     return grid + list(_baseline_runs(experiments))
+
+
+def plan_side_runs(side: SideStudies, experiments: Experiments | None) -> list[Run]:
+    """Return the training runs of the studies beside the main one; each target is the name of its own sample too.
+
+    LightGBM is cross-validated where the study's own grid is: all its runs leave the same files.
+    """
+    boosted = experiments.lightgbm if experiments else None
+    all_folds = {"cross_validate": boosted is not None and boosted.cross_validate == "all"}
+    return [
+        Run(
+            target=target,
+            sample=target,
+            model=model,
+            modality=modality,
+            zoom=zoom,
+            name=_name(model, settings, learning.seed),
+            settings=settings | {"class_weights": learning.class_weights} | (all_folds if model == "lightgbm" else {}),
+            seed=learning.seed,
+        )
+        for target, learning in side.learning().items()
+        for model in models_of(learning)
+        for modality in modalities_of(learning, model)
+        for zoom in zooms_of(learning, model)
+        for settings in _grid_points(learning, model)
+    ]
 
 
 def _baseline_runs(experiments: Experiments) -> Iterator[Run]:
@@ -171,22 +202,22 @@ def _changed(variant: Variant, model: str, base: str) -> str | None:
     ).name
 
 
-def zooms_of(experiments: Experiments, model: str) -> list[int]:
+def zooms_of(experiments: Study, model: str) -> list[int]:
     """Return the zooms a model runs at."""
     return getattr(getattr(experiments, model), "zooms", None) or experiments.zooms
 
 
-def modalities_of(experiments: Experiments, model: str) -> list[str]:
+def modalities_of(experiments: Study, model: str) -> list[str]:
     """Return the modalities a model runs on: attention joins the trunks of a network, and is no tree's."""
     return [name for name in experiments.modalities if name != "attention" or model == "vggnet12"]
 
 
-def models_of(experiments: Experiments | None) -> list[str]:
+def models_of(experiments: Study | None) -> list[str]:
     """Return the models that are switched on."""
     return [model for model in MODELS if experiments and getattr(experiments, model) is not None]
 
 
-def _grid_points(experiments: Experiments, model: str) -> list[dict[str, Any]]:
+def _grid_points(experiments: Study, model: str) -> list[dict[str, Any]]:
     section = getattr(experiments, model)
     if section is None:
         return []

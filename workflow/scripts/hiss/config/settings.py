@@ -78,6 +78,20 @@ class Settings(Section):
         experiments.model_fields_set.discard("variants")  # they stay the default's: nobody named them
         return self.model_copy(update={"experiments": experiments})
 
+    @model_validator(mode="after")
+    def _side_studies_fit(self) -> "Settings":
+        """Refuse names that are taken; leave out what is trained where nothing is, unless it is asked for."""
+        taken = {*self.sample.choices(), "sfr"}
+        if wrong := sorted(taken & self.side_studies.learning().keys()):
+            raise ValueError(f"side_studies.targets.{wrong[0]}: the study itself uses that name; take another")
+        if self.experiments is not None:
+            return self
+        if self.side_studies.cases and "cases" in self.side_studies.model_fields_set:
+            raise ValueError("side_studies.cases are of the study's test objects; say cases: null too")
+        left: dict[str, Any] = {"targets": {}, "scenes": None, "cases": None}
+        off = {key: none for key, none in left.items() if key not in self.side_studies.model_fields_set}
+        return self.model_copy(update={"side_studies": self.side_studies.model_copy(update=off)})
+
     @field_validator("results")
     @classmethod
     def _relative(cls, value: str) -> str:

@@ -1,10 +1,14 @@
 """Studies beside the main one; each can be switched off, and nothing waits for it but its place in the report."""
 
-from typing import Any, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from hiss.config.base import Count, Positive, Section, Zoom, unique
+from hiss.config.experiments import DecisionTree, LightGBM, VGGNet12
+
+TargetName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 
 
 class Structure(Section):
@@ -41,7 +45,97 @@ class Structure(Section):
         return self.model_dump(exclude={"modalities", "zooms", "max_missing", "max_objects"})
 
 
+class Learning(Section):
+    """What is learned beside the study: models on modalities at zooms, most of them with one setting."""
+
+    decision_tree: DecisionTree | None = DecisionTree(max_depth=[6])
+    lightgbm: LightGBM | None = LightGBM(learning_rate=[0.1], max_depth=[8])
+    vggnet12: VGGNet12 | None = VGGNet12(learning_rate=[1e-4], epochs=100, patience=15)
+    class_weights: bool = Field(True, description="Classes count alike in the fit, however rare; not in the scores.")
+    seed: int = 1
+
+    @model_validator(mode="after")
+    def _has_a_model(self) -> "Learning":
+        if not (self.decision_tree or self.lightgbm or self.vggnet12):
+            raise ValueError("every model is switched off; to leave the study out say null in its place")
+        if self.vggnet12 and "://" in str(self.vggnet12.weights):
+            raise ValueError("weights beside the study are a file or null; name the address in experiments.vggnet12")
+        return self
+
+
+class Target(Learning):
+    """One more thing to learn from the same arrays."""
+
+    label: Literal["class", "quiescent", "redshift"]
+    modalities: list[Literal["photo", "spectra", "early"]] = Field(["photo", "spectra", "early"], min_length=1)
+    zooms: list[Zoom] = Field([0, 1, 2, 3], min_length=1)
+    max_missing: float = Field(0.02, ge=0, lt=1, description="Largest share of a spectrum's samples without a flux.")
+    min_class: Count = Field(30, description="A class of fewer objects is left out, and the report says so.")
+
+    @model_validator(mode="after")
+    def _is_possible(self) -> "Target":
+        unique(self.modalities)
+        unique(self.zooms)
+        if self.vggnet12 and not set(self.vggnet12.zooms or []) <= set(self.zooms):
+            raise ValueError("vggnet12.zooms must be among the target's zooms")
+        return self
+
+    def choice(self) -> dict[str, Any]:
+        """Return what decides which objects are looked at, and how they are labelled."""
+        return self.model_dump(include={"label", "max_missing", "min_class"})
+
+
+def default_targets() -> dict[str, Target | None]:
+    """Return the targets of the full study."""
+    return {name: Target(label=name) for name in ("class", "quiescent", "redshift")}
+
+
+class Cases(Section):
+    """Test objects of a kind on which images and spectra together should beat what is made of them apart."""
+
+
+class Scenes(Learning):
+    """Scenes by images and audio: the public set's files, or a simulated stand-in in the same layout."""
+
+    source: Literal["simulated"] = "simulated"
+    labels: list[Literal["class1", "class2"]] = Field(["class1", "class2"], min_length=1)
+    splits: list[Literal["by_video", "at_random"]] = Field(["by_video", "at_random"], min_length=1)
+    modalities: list[Literal["photo", "spectra", "early"]] = Field(
+        ["photo", "spectra", "early"], min_length=1, description="photo: images; spectra: audio; early: both in one."
+    )
+    lightgbm: LightGBM | None = None
+
+    @property
+    def zooms(self) -> list[int]:
+        """The only zoom of a frame."""
+        return [0]
+
+    def names(self) -> list[str]:
+        """Return the names of what is learned, each with the split in its name."""
+        return [f"scene_{label}_{split}" for label in self.labels for split in self.splits]
+
+
 class SideStudies(Section):
     """Studies beside the main one; null switches one off."""
 
     structure: Structure | None = Structure()
+    targets: dict[TargetName, Target | None] = Field(
+        default_factory=default_targets,
+        description="Further things to learn, by name; those of the full study stay unless switched off by null.",
+    )
+    cases: Cases | None = Cases()
+    scenes: Scenes | None = Scenes()
+
+    @field_validator("targets", mode="before")
+    @classmethod
+    def _with_defaults(cls, value: Any) -> Any:
+        """Lay what is named over the full study's targets; null switches all off."""
+        if value is None:
+            return {}
+        return {**default_targets(), **value} if isinstance(value, Mapping) else value
+
+    def learning(self) -> "dict[str, Target | Scenes]":
+        """Return all that is learned beside the study, by the name of its runs' folder."""
+        targets: dict[str, Target | Scenes] = {name: target for name, target in self.targets.items() if target}
+        scenes: dict[str, Target | Scenes] = dict.fromkeys(self.scenes.names(), self.scenes) if self.scenes else {}
+        return targets | scenes
