@@ -34,7 +34,8 @@ setup:
 
 test: setup check
 	@envs/setup_tests.sh
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile tests/unit tests/study
+	$(BIN)/python -m pytest tests/workflow tests/slurm
 
 check: setup
 	$(BIN)/ruff check .

@@ -33,6 +33,8 @@ if not EXISTING:
 
 include: "rules/exchange.smk"
 include: "rules/sample.smk"
+include: "rules/environment.smk"
+include: "rules/targets.smk"
 include: "rules/features.smk"
 include: "rules/experiments.smk"
 include: "rules/selected.smk"
@@ -45,6 +47,9 @@ include: "rules/gallery.smk"
 include: "rules/diagnostics.smk"
 include: "rules/diagnostic_figures.smk"
 include: "rules/structure.smk"
+include: "rules/target_results.smk"
+include: "rules/cases.smk"
+include: "rules/scenes.smk"
 include: "rules/report.smk"
 include: "rules/exports.smk"
 
@@ -73,6 +78,8 @@ localrules:
     split_objects,
     split_sample,
     link_targets,
+    choose_target,
+    split_target,
     select_runs,
     join_selections,
     fuse_late,

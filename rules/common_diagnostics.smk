@@ -67,11 +67,17 @@ def quantiles_of_study():
 
 # ---- learning curves ----
 
-_SHARES = [run for run in VARIANTS if run.train_share is not None and run.modality == run.base]
+# A variant that changes anything else is no point of a curve.
+_SHARES = [
+    run
+    for run in VARIANTS
+    if run.train_share is not None
+    and (run.sample, run.modality, run.members, run.settings) == (SAMPLE, run.base, 1, {})
+]
 
 
 def share_variants(file):
-    """That file of every variant that trains on a share of the objects."""
+    """That file of every variant that trains on a share of the objects and changes nothing else."""
     return [results(f"{run.folder}/{file}") for run in _SHARES]
 
 
@@ -84,3 +90,15 @@ def runs_behind_shares(file):
 def learning_table():
     """The learning curves, where the config has shares of the training objects."""
     return results("evaluation/learning_curve.csv") if _SHARES else []
+
+
+# ---- all of it ----
+
+
+def diagnostic_tables():
+    """The tables of the diagnostics that are worth a deposit beside those that the report shows."""
+    if not HAS_EXPERIMENTS:
+        return []
+    regions = [path for file in (".csv", "_map.csv") for path in (*importance(file), *saliency(file))]
+    described = [results(f"sample/{name}") for name in ("magnitudes.parquet", "wavelengths.csv")]
+    return [results("evaluation/residuals.csv"), *([learning_table()] if _SHARES else []), *regions, *described]

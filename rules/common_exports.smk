@@ -80,8 +80,8 @@ def of_summary(inputs):
 
 
 def deposited_tables(inputs):
-    """The tables of a deposit: those of the sample, and those that the report is made of."""
+    """The tables of a deposit: those of the sample, those that the report is made of, and the diagnostics' own."""
     sample = [*(f"sample/{name}.parquet" for name in ("objects", "gaps", "missing", "multi_object"))]
     tables = [*map(results, [*sample, "cube/accounts.json"]), *of_summary(inputs).values()]
     tested = [results(f"evaluation/test_{model}.parquet") for model in [*MODELS, *BASELINES]]
-    return [*tables, *tested]
+    return [*tables, *tested, *diagnostic_tables()]

@@ -155,11 +155,27 @@ def folders_of_study():
     return [place for place in RUNS_AT if place[0] in LEARNERS]
 
 
+def _times(places):
+    return list(dict.fromkeys(results(f"evaluation/times/{model}/zoom{zoom}.csv") for model, _, zoom in places))
+
+
 def timed():
-    """The times of the selected setting of every model, modality and zoom."""
-    return [
-        results(f"evaluation/times/{model}/{modality}/zoom{zoom}.csv") for model, modality, zoom in folders_of_study()
-    ]
+    """The times of the selected settings of every model and zoom, all modalities in one table."""
+    return _times(folders_of_study())
+
+
+def _modalities_at(model, zoom):
+    return [modality for name, modality, at in RUNS_AT if (name, at) == (model, int(zoom))]
+
+
+def runs_of_zoom(file):
+    """An input function: that file of the training runs of wildcards.model and .zoom, of all modalities."""
+
+    def paths(wildcards):
+        at = wildcards.model, wildcards.zoom
+        return [path for modality in _modalities_at(*at) for path in _runs_at(at[0], modality, at[1], file)]
+
+    return paths
 
 
 # ---- features ----
@@ -172,23 +188,42 @@ def features(wildcards):
     return results(f"features/{sample}/{inputs}/zoom{wildcards.zoom}.h5")
 
 
+def features_of_zoom(wildcards):
+    """An input function: the features that the runs of wildcards.model and .zoom are trained on."""
+    inputs = dict.fromkeys(Modality.parse(name).inputs for name in _modalities_at(wildcards.model, wildcards.zoom))
+    return [results(f"features/{SAMPLE}/{name}/zoom{wildcards.zoom}.h5") for name in inputs]
+
+
 def bins(wildcards):
     """An input function: the bins of wildcards' run, where it is one of LightGBM."""
+    return _bins(wildcards, [features(wildcards)])
+
+
+def bins_of_zoom(wildcards):
+    """An input function: the bins of the features of wildcards.zoom, where wildcards.model is LightGBM."""
+    return _bins(wildcards, features_of_zoom(wildcards))
+
+
+def _bins(wildcards, features):
     if wildcards.get("model", "lightgbm") != "lightgbm":
         return []
-    folder = str(Path(features(wildcards)).with_suffix(""))
-    return [f"{folder}_train.bins", f"{folder}_validation.bins"]
+    return [f"{Path(path).with_suffix('')}_{side}.bins" for path in features for side in ("train", "validation")]
 
 
 def spectra_arrays(wildcards):
     """An input function: the arrays of the spectra, where their zoom is not that of the images."""
     zoom = Modality.parse(wildcards.inputs).spectra_zoom
-    return [] if zoom is None else results(f"sample/zoom{zoom}.h5")
+    return [] if zoom is None else arrays_of(wildcards.get("sample", SAMPLE), zoom)
 
 
 def line_table(wildcards):
     """An input function: the emission lines, where they are asked for."""
     return results("sample/lines.parquet") if Modality.parse(wildcards.inputs).lines else []
+
+
+def environment_table(wildcards):
+    """An input function: the surroundings of the objects, where they are asked for."""
+    return results("sample/environment.parquet") if Modality.parse(wildcards.inputs).environment else []
 
 
 def line_table_of_model(wildcards):
@@ -366,11 +401,7 @@ def cascade_inputs(wildcards):
     return {
         "metrics": [results(f"{run.folder}/metrics.json") for run in runs],
         "validation": [results(f"{run.folder}/validation.parquet") for run in runs],
-        "times": [
-            results(f"evaluation/times/{model}/{modality}/zoom{zoom}.csv")
-            for model, modality, zoom in folders_of_study()
-            if model == "lightgbm" and zoom in zooms
-        ],
+        "times": _times(place for place in folders_of_study() if place[0] == "lightgbm" and place[2] in zooms),
         "quantiles": _quantiles(zooms[:1]),
         "out_of_fold": _out_of_fold("lightgbm", MODALITIES, zooms),
     }

@@ -18,6 +18,9 @@ def sources_table(wildcards):
 
 
 def _treatment(wildcards):
+    """What is done to the arrays of a sample; spectra of a further target have all their gaps bridged."""
+    if (target := TARGETS.get(wildcards.get("sample"))) is not None:
+        return Treatment.bridging(target.max_missing)
     return Treatment.of_choice(_choice(wildcards), SEGMENTATION)
 
 
@@ -28,7 +31,12 @@ def treatment(wildcards):
 
 def treated_arrays(wildcards):
     """An input function: the arrays of zoom 0, where neighbours are taken out or gaps are told short from long."""
-    return [] if _treatment(wildcards).leaves_all else results("sample/zoom0.h5")
+    return [] if _treatment(wildcards).leaves_all else arrays_of(wildcards.get("sample", SAMPLE), 0)
+
+
+def places_of_catalogue():
+    """The table of the catalogue that tells places and redshifts of galaxies; none of a cube made elsewhere."""
+    return [] if EXISTING else sfr_tables()["gal_info"]
 
 
 def neighbours(wildcards):

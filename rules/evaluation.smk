@@ -76,7 +76,8 @@ rule collect_runs:
         "../workflow/scripts/collect_runs.py"
 
 
-# The one rule that reads the test set, for the trees and the baselines here and for the CNN below.
+# The one rule of the main study that predicts test objects to be scored, for the trees and the baselines here and for the
+# CNN below; what is learned beside it has test objects of its own (target_results.smk, scenes.smk).
 rule evaluate_test:
     input:
         selection="<results>/evaluation/selection_{model}.csv",
@@ -147,20 +148,21 @@ rule test_cnn:
         "../workflow/scripts/test_cnn.py"
 
 
-# The times in the report: each selected setting once more, with the whole machine to itself.
+# The times in the report: each selected setting once more, with the whole machine to itself. One job for the modalities
+# of a zoom, which take turns: a job's start would take longer than most fits, with every core but one waiting.
 rule time_selected:
     input:
         selection="<results>/evaluation/selection_{model}.csv",
-        features=features,
-        bins=bins,
-        metrics=runs_at("metrics.json"),
+        features=features_of_zoom,
+        bins=bins_of_zoom,
+        metrics=runs_of_zoom("metrics.json"),
         code=library("time_selected.py"),
     output:
-        times="<results>/evaluation/times/{model}/{modality}/zoom{zoom}.csv",
+        times="<results>/evaluation/times/{model}/zoom{zoom}.csv",
     log:
-        "<logs>/evaluation/times/{model}/{modality}/zoom{zoom}.log",
+        "<logs>/evaluation/times/{model}/zoom{zoom}.log",
     benchmark:
-        "<benchmarks>/evaluation/times/{model}/{modality}/zoom{zoom}.jsonl"
+        "<benchmarks>/evaluation/times/{model}/zoom{zoom}.jsonl"
     wildcard_constraints:
         model="decision_tree|lightgbm",
     conda:
@@ -179,16 +181,16 @@ rule time_selected:
 rule time_cnn:
     input:
         selection="<results>/evaluation/selection_{model}.csv",
-        features=features,
-        metrics=runs_at("metrics.json"),
+        features=features_of_zoom,
+        metrics=runs_of_zoom("metrics.json"),
         weights=imagenet_weights,
         code=library("time_cnn.py"),
     output:
-        times="<results>/evaluation/times/{model}/{modality}/zoom{zoom}.csv",
+        times="<results>/evaluation/times/{model}/zoom{zoom}.csv",
     log:
-        "<logs>/evaluation/times/{model}/{modality}/zoom{zoom}.log",
+        "<logs>/evaluation/times/{model}/zoom{zoom}.log",
     benchmark:
-        "<benchmarks>/evaluation/times/{model}/{modality}/zoom{zoom}.jsonl"
+        "<benchmarks>/evaluation/times/{model}/zoom{zoom}.jsonl"
     wildcard_constraints:
         model="vggnet12",
     conda:

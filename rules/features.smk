@@ -3,10 +3,11 @@
 
 rule prepare_features:
     input:
-        arrays="<results>/sample/zoom{zoom}.h5",
+        arrays=sample_arrays,
         spectra=spectra_arrays,
-        objects="<results>/sample/objects.parquet",
+        objects=objects_of_sample,
         lines=line_table,
+        environment=environment_table,
         fine=treated_arrays,
         neighbours=neighbours,
         split="<results>/sample/{sample}/split.parquet",
@@ -17,13 +18,15 @@ rule prepare_features:
         "<logs>/features/{sample}/{inputs}/zoom{zoom}.log",
     benchmark:
         "<benchmarks>/features/{sample}/{inputs}/zoom{zoom}.jsonl"
+    wildcard_constraints:
+        sample=NO_SCENE_SAMPLES,
     conda:
         "../envs/trees.yaml"
     envmodules:
         *site_modules("trees"),
     threads: 1
     resources:
-        mem_mb=training_memory,
+        mem_mb=more_with_shards(1500),
     params:
         treatment=treatment,
     script:

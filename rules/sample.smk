@@ -177,6 +177,8 @@ rule make_ledger:
         "<logs>/sample/{sample}/make_ledger.log",
     benchmark:
         "<benchmarks>/sample/{sample}/make_ledger.jsonl"
+    wildcard_constraints:
+        sample=NO_SIDE_SAMPLES,
     conda:
         "../envs/cube.yaml"
     envmodules:
@@ -226,6 +228,8 @@ rule split_sample:
         "<logs>/sample/{sample}/split_sample.log",
     benchmark:
         "<benchmarks>/sample/{sample}/split_sample.jsonl"
+    wildcard_constraints:
+        sample=NO_SIDE_SAMPLES,
     conda:
         "../envs/cube.yaml"
     envmodules:

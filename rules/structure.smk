@@ -1,35 +1,11 @@
 # Structure without labels, beside the study: what images and spectra tell before any label is looked at.
 
-
-rule link_targets:
-    input:
-        dense="<results>/cube/dense.h5",
-        code=library("link_targets.py"),
-    output:
-        expand("<results>/targets/zoom{zoom}.h5", zoom=ZOOMS),
-    log:
-        "<logs>/targets/link_targets.log",
-    benchmark:
-        "<benchmarks>/targets/link_targets.jsonl"
-    conda:
-        "../envs/cube.yaml"
-    envmodules:
-        *site_modules("cube"),
-    threads: 1
-    resources:
-        mem_mb=more_with_shards(500),
-    params:
-        zooms=ZOOMS,
-    script:
-        "../workflow/scripts/link_targets.py"
-
-
 if STRUCTURE:
 
     rule choose_structure:
         input:
             dense="<results>/cube/dense.h5",
-            arrays="<results>/targets/zoom0.h5",
+            measured="<results>/targets/measured.parquet",
             code=library("choose_structure.py"),
         output:
             objects="<results>/structure/objects.parquet",
@@ -113,7 +89,7 @@ if STRUCTURE:
             *site_modules("trees"),
         threads: 1
         resources:
-            mem_mb=more_each_attempt(3000),
+            mem_mb=compare_structure_memory,
             runtime=60,
         params:
             options=STRUCTURE.options(),

@@ -264,20 +264,17 @@ def _fuse(folder: Path, selection: pd.DataFrame, grid: Sequence[Path], study: St
 def _times(folder: Path, learned: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
     """Write what each selected run costs alone."""
     timed = []
-    for run in learned.merge(runs[["path", "fit_s", "predict_s", "peak_memory_mb", "n_validation"]], on="path").to_dict(
-        "records"
-    ):
+    for run in learned.merge(runs[["path", "fit_s", "predict_s", "n_validation"]], on="path").to_dict("records"):
         gpu = run["model"] == "vggnet12"
         row = {key: run[key] for key in ("model", "modality", "zoom", "settings", "path", "fit_s", "predict_s")}
         row |= {"cpu_s": 0.2 if gpu else 1.9 * run["fit_s"], "gpu_s": 0.9 * run["fit_s"] if gpu else 0.0}
         row |= {"bin_s": run["fit_s"] / 3 if run["model"] == "lightgbm" else 0.0, "read_s": run["predict_s"] / 3}
-        row |= {"peak_memory_mb": run["peak_memory_mb"], "n_predict": run["n_validation"]}
-        row |= {"threads": 2, "device": "a processor", "n_train": 70, "load_s": 0.1, "fits": 3}
-        row |= {"predict_cpu_s": run["predict_s"], "predict_gpu_s": 0.0}
-        place = folder / "evaluation" / "times" / run["model"] / run["modality"] / f"zoom{run['zoom']}.csv"
-        timed.append(pd.DataFrame([row]))
-        write_table(place, timed[-1])
-    return pd.concat(timed, ignore_index=True)
+        row |= {"threads": 2, "device": "a processor", "n_train": 70, "n_predict": run["n_validation"]}
+        timed.append(row | {"load_s": 0.1, "fits": 3, "predict_cpu_s": run["predict_s"], "predict_gpu_s": 0.0})
+    table = pd.DataFrame(timed)
+    for (model, zoom), part in table.groupby(["model", "zoom"]):
+        write_table(folder / "evaluation" / "times" / model / f"zoom{zoom}.csv", part)
+    return table
 
 
 def _tests(folder: Path, selection: pd.DataFrame, split: pd.DataFrame, study: Study) -> pd.DataFrame:
@@ -356,7 +353,7 @@ def _cascade(
     return evaluate_cascade(
         selection,
         [path for path in folder.glob("runs/sfr/flag0/lightgbm/*/*/*/metrics.json") if path.parts[-3] in at],
-        [path for path in folder.glob("evaluation/times/lightgbm/*/*.csv") if path.stem in at],
+        [path for path in folder.glob("evaluation/times/lightgbm/*.csv") if path.stem in at],
         sorted(folder.glob(f"evaluation/quantiles/*/{at[0]}/out_of_fold.parquet")) if study.intervals else [],
         split,
         zooms,

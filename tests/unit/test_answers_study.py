@@ -30,7 +30,7 @@ def _metrics(*runs: tuple[str, str, int, float, float], n: int = 900) -> pd.Data
         for name in ("r2", "mae", "rmse", "nmad"):
             row |= {name: rmse, f"{name}_low": rmse - 0.1, f"{name}_high": rmse + 0.1}
         row |= {"validation_rmse": rmse, "r2_ceiling": 0.9, "fit_s": seconds, "predict_s": seconds / 100}
-        rows.append(row | {"peak_memory_mb": 100.0 * seconds})
+        rows.append(row | {"read_s": seconds / 400, "peak_memory_mb": 100.0 * seconds})
     return pd.DataFrame(rows)
 
 
@@ -173,6 +173,9 @@ def test_each_halving_has_its_price_and_its_saving() -> None:
     assert "From zoom 0 to 2 in all: an RMSE of 0.300 becomes 0.500 dex, at 0.06 of the time of a fit." in said
     assert "Decision tree on the images alone: zoom 0 to 1 +0.000 dex (95 % interval −0.100 to +0.100) at 1.00" in said
     table = zooms_table(_pairs(*steps), learned)
+    assert table.caption == "Zoom against zoom: what a halving of the resolution costs and saves"
+    skipped = zooms_table(_pairs(_pair("zooms", "zoom 2", "zoom 0", WINS, zoom=2, modality="early")), learned)
+    assert skipped.caption == "Zoom against zoom: what each step to a coarser zoom costs and saves"
     assert [cell.text for cell in table.rows[0][-3:]] == ["0.25", "0.25", "0.25"]
 
 
@@ -202,7 +205,7 @@ def test_recommendations_are_the_front_of_validation_rmse_by_decades() -> None:
     assert fit["budget"].to_list() == pytest.approx([0.1, 1.0, 1000.0])
     assert fit["model"].to_list() == ["decision_tree", "lightgbm", "vggnet12"]
     assert "mean" not in set(table["model"])
-    assert table.loc[table["cost"] == "predict_us", "value"].iloc[0] == pytest.approx(0.0005 / 100 * 1e6)
+    assert table.loc[table["cost"] == "predict_us", "value"].iloc[0] == pytest.approx(0.000625 / 100 * 1e6)
     said = sentences(table)[0]
     assert "at most 0.1 s, Decision tree on the images alone at zoom 3, RMSE 0.100 (0.050 to 0.150)" in said
     assert "at most 1,000 s, VGGNet12 with early fusion at zoom 0" in said
@@ -216,6 +219,15 @@ def test_of_equal_runs_the_cheaper_is_taken_and_nothing_is_said_without_costs() 
     blank = metrics.assign(fit_s=np.nan, predict_s=np.nan)
     assert set(recommendations(blank, 100)["cost"]) == {"read_kb"}
     assert sentences(recommendations(metrics.head(0), 100)) == []
+
+
+def test_what_was_not_measured_to_read_is_no_candidate_for_reading_and_predicting() -> None:
+    metrics = _metrics(("halpha", "lines", 0, 0.2, 0.01), ("lightgbm", "photo", 3, 0.4, 2.0))
+    metrics.loc[0, "read_s"] = np.nan
+    table = recommendations(metrics, 100)
+    assert set(table.loc[table["cost"] == "predict_us", "model"]) == {"lightgbm"}
+    assert set(table.loc[table["cost"] == "fit_s", "model"]) == {"halpha"}
+    assert "no candidate for: the reading of the baselines was not" in recommendations_table(table).note
 
 
 def test_large_and_small_budgets_are_written_out() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from hiss.imports import modules_of
 
-FLOORS = ["ground", "sdss", "cube", "sample", "models", "structure", "evaluation", "plots", "report", "deposit"]
+FLOORS = ["ground", "sdss", "cube", "sample", "models", "structure", "evaluation", "side", "plots", "report", "deposit"]
 SCRIPTS = Path(__file__).resolve().parents[2] / "workflow" / "scripts"
 LIBRARY = SCRIPTS / "hiss"
 MODULES = sorted(LIBRARY.rglob("*.py"))
@@ -20,7 +20,11 @@ def of_the_workflow(module: Path) -> bool:
 
 def floor_of(module: Path) -> int:
     parts = module.relative_to(LIBRARY).parts
-    name = "ground" if len(parts) == 1 or of_the_workflow(module) else {"sky": "sdss"}.get(parts[0], parts[0])
+    name = (
+        "ground"
+        if len(parts) == 1 or of_the_workflow(module)
+        else {"sky": "sdss", "scenes": "sample"}.get(parts[0], parts[0])
+    )
     return FLOORS.index(name)
 
 

@@ -9,7 +9,7 @@ from sklearn.metrics import r2_score, root_mean_squared_error
 from hiss.errors import HissError
 from hiss.evaluation.cascade import CASCADE_COLUMNS, SHARES, evaluate_cascade, saved_at
 from hiss.evaluation.cascade_words import verdict
-from hiss.files import write_json, write_table
+from hiss.files import read_table, write_json, write_table
 
 N = 200
 BIN_S, FIT_S = 3.0, 7.0
@@ -45,9 +45,14 @@ class Study:
         self.metrics.append(self.folder / path / "metrics.json")
         dear = 16.0 if zoom == 0 else 1.0
         time = {"path": path, "n_predict": N, "read_s": 1e-4 * N * dear, "predict_s": 2e-4 * N * dear}
-        times = self.folder / f"times/lightgbm/{modality}/zoom{zoom}.csv"
-        write_table(times, pd.DataFrame([time | {"fit_s": FIT_S * dear, "bin_s": BIN_S * dear}]))
-        self.times.append(times)
+        times = self.folder / f"times/lightgbm/zoom{zoom}.csv"
+        row = pd.DataFrame([time | {"fit_s": FIT_S * dear, "bin_s": BIN_S * dear}])
+        if times in self.times:  # the table of a zoom is of all its modalities
+            others = read_table(times)
+            row = pd.concat([others[others["path"] != path], row], ignore_index=True)
+        else:
+            self.times.append(times)
+        write_table(times, row)
 
     def _write_quantiles(self, width):
         folder = self.folder / "quantiles/early/zoom3"
@@ -196,7 +201,7 @@ def test_the_gain_that_training_objects_let_one_expect(tmp_path):
     write_table(study.quantiles[0], pd.DataFrame({"row": rows, "low": -hard, "high": hard}))
     worse = np.where(study.hard > 1.5, 1.2, 0.3)
     path = study.metrics[2].parent.relative_to(tmp_path).as_posix()
-    del study.metrics[2], study.times[2]
+    del study.metrics[2]
     study._write_run(path, study.hard * worse * rng.normal(size=N), "early", 0)
     table = study.evaluate(out_of_fold=paths)
     assert set(table["order"]) == {"uncertainty", "expected", "random", "oracle", "fine"}

@@ -48,7 +48,7 @@ def test_the_shipped_study_is_the_whole_grid(repo):
     assert count == grid | {"mean": 1, "magnitudes": 1, "halpha": 2}
     assert sum(grid.values()) == 516
     variants = plan_variants(settings.experiments)
-    assert Counter(run.model for run in variants) == {"decision_tree": 36, "lightgbm": 39, "vggnet12": 42}
+    assert Counter(run.model for run in variants) == {"decision_tree": 39, "lightgbm": 42, "vggnet12": 45}
     assert {run.name for run in variants} == {f"variant={name}" for name in settings.experiments.variants}
     assert settings.sky.source == "archive"
     assert settings.sky.archive.region.name == "stripe82"
@@ -129,7 +129,7 @@ def test_an_existing_cube_needs_no_sky_and_only_it_does_without():
 @pytest.mark.parametrize(
     ("variant", "part"),
     [
-        ({}, "changes nothing; name one of attention, draws, members"),
+        ({}, "changes nothing; name one of attention, draws, environment, members"),
         ({"models": ["lightgbm"], "zooms": [3]}, "changes nothing"),
         ({"redshift": True, "zooms": []}, "leave the key out for all"),
         ({"redshift": True, "models": ["lightgbm", "lightgbm"]}, "twice"),
@@ -163,7 +163,7 @@ def test_a_variant_s_setting_is_asked_of_the_models_it_is_for_and_that_are_on():
 
 
 def choice_of(**other):
-    plain = {"flag": "zero", "multi_object": "reject", "detector": "threshold", "gaps": "reject", "longest": 20}
+    plain = {"flag": "zero", "multi_object": "reject", "detector": "threshold", "gaps": "reject", "longest": 0}
     return plain | other
 
 
@@ -178,9 +178,10 @@ def test_samples_say_what_they_keep():
 
 def test_samples_differ_by_neighbours_and_gaps():
     choices = parse_settings(STUDY | {"sample": {"gaps": {"longest": 7}}}, "x").sample.choices()
-    masked = choice_of(multi_object="mask", detector="segmentation", longest=7)
+    masked = choice_of(multi_object="mask", detector="segmentation")
     assert choices["neighbours_masked"] == masked, "masks are segmentation's, whatever counts the objects"
-    assert choices["segmented"] == choice_of(detector="segmentation", longest=7)
+    assert choices["segmented"] == choice_of(detector="segmentation")
+    assert choices["flag0"] == choice_of(), "the length of a gap is nothing to a sample that rejects them all"
     assert choices["gaps_masked"] == choice_of(gaps="mask", longest=7)
     assert choices["gaps_interpolated"]["gaps"] == "interpolate"
 

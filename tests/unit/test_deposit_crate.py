@@ -170,6 +170,10 @@ def test_times_are_those_of_the_jobs(tmp_path, repo):
             (folder / kind / name).parent.mkdir(parents=True, exist_ok=True)
             text = f"{stamp} on somewhere\nsaid\n" if kind == "logs" else json.dumps({"s": seconds}) + "\n"
             (folder / kind / f"{name}.{suffix}").write_text(text)
+    for kind, suffix in (("logs", "log"), ("benchmarks", "jsonl")):  # an earlier crate of the same folder
+        (folder / kind / "exports").mkdir(parents=True, exist_ok=True)
+        text = "2026-03-03 10:00:00 on somewhere\n" if kind == "logs" else json.dumps({"s": 2.0}) + "\n"
+        (folder / kind / "exports" / f"write_crate.{suffix}").write_text(text)
     (folder / "logs" / "killed.log").write_text("2026-02-02 10:00:00 on somewhere\n")
     (folder / "logs" / "empty.log").write_text("")
     (folder / "benchmarks" / "empty.jsonl").write_text('{"s": 1}\n')

@@ -66,7 +66,11 @@ def test_numbers_are_those_of_the_tables(tmp_path):
     assert {row["level"] for row in study["coverage"]} == {0.9}
     assert len(study["variants"]) == len(tables["variants"])
     assert len(study["cascade"]) == len(tables["cascade"])
-    assert study["recommendations"]
+    taken = study["recommendations"]
+    assert taken
+    assert all(one["rmse_low"] < one["rmse"] < one["rmse_high"] and one["validation_rmse"] > 0 for one in taken)
+    fused = metrics[metrics["modality"].isin(FUSIONS)]
+    assert fused["read_s"].notna().all(), "a fusion reads what its two parts read"
     sides = read_table(folder / "sample/flag0/split.parquet")["split"].value_counts()
     assert study["objects"] == sides.to_dict()
     assert study["trained"] == int((~tables["runs"]["modality"].isin(FUSIONS)).sum())

@@ -246,6 +246,28 @@ def test_intervals_that_are_too_narrow_or_off_are_told(tmp_path):
     assert rank[-3:].sum() > 2 * rank[:3].sum(), "a slope"
 
 
+def test_whose_predictions_a_file_holds_is_told_by_its_folder():
+    paths = [
+        "zoom_study/evaluation/out_of_fold/lightgbm/early/zoom3.parquet",
+        "results/zoom9/runs/sfr/flag0/vggnet12/stacked/zoom2/ridge/out_of_fold.parquet",
+        "zoom_study/evaluation/out_of_fold/decision_tree/photo/zoom0.parquet",
+    ]
+    found = by_run(paths)
+    assert {key: path.as_posix() for key, path in found.items()} == {
+        ("lightgbm", "early", 3): paths[0],
+        ("vggnet12", "stacked", 2): paths[1],
+        ("decision_tree", "photo", 0): paths[2],
+    }
+    with pytest.raises(HissError, match="not in a folder <model>/<modality>/zoom<k>"):
+        by_run(["zoom_study/evaluation/out_of_fold.parquet"])
+
+
+def test_an_interval_moved_to_its_middle_does_not_come_back_as_it_was():
+    low, high = widened(*widened([0.0, 0.0], [1.0, 0.4], -0.3), 0.3)
+    np.testing.assert_allclose([low[0], high[0]], [0.0, 1.0])
+    np.testing.assert_allclose([low[1], high[1]], [-0.1, 0.5]), "0.6 wide, twice what it was moved by, and not 0.4"
+
+
 def test_ranks_are_shares_below_with_ties_in_the_middle():
     np.testing.assert_allclose(ranks(np.array([-9.0, 1.0, 9.0]), np.array([1.0, 1.0, 2.0])), [0.125, 0.375, 0.875])
     values = np.random.default_rng(1).normal(size=5000)

@@ -17,6 +17,7 @@ from hiss.evaluation.saliency import (
     with_random_weights,
 )
 from hiss.models.base import Data
+from hiss.models.network import Network
 from hiss.models.vgg import VGGNet12
 
 WL = np.linspace(3840.0, 8915.0, 96)
@@ -113,6 +114,18 @@ def test_random_weights_give_another_map(measured, trained):
     assert torch.equal(first, same)
     assert not torch.equal(first, next(other.parameters()))
     assert not torch.equal(first, next(trained.network.parameters())), "the trained network is left as it is"
+
+
+@pytest.mark.parametrize("batch_norm", [False, True])
+def test_nothing_that_was_learned_is_left_also_of_attention(batch_norm):
+    network = Network(8, 96, 1, 4, 0.5, batch_norm, attention=True)
+    with torch.no_grad():
+        for values in network.parameters():
+            values.fill_(0.7)
+    drawn = with_random_weights(network, 1)
+    names = [name for name, values in drawn.named_parameters() if (values == 0.7).any()]
+    assert names == []
+    assert drawn.attention.embedding.std() < 0.1
 
 
 def test_the_same_network_and_seed_give_the_same_numbers(trained, measured):

@@ -54,6 +54,16 @@ def test_the_lock_pins_everything_that_is_asked_for():
     assert locked()["torch"] == "2.13.0", "torch is pinned without a build of its own"
 
 
+@pytest.mark.parametrize("path", ENVIRONMENTS, ids=lambda path: path.stem)
+def test_the_site_s_file_tells_what_its_modules_must_bring(path):
+    text = (REPO / "profiles" / "slurm" / "site.yaml").read_text()
+    comment = " ".join(line.strip("# ") for line in text.partition("env-modules")[2].splitlines() if line[:1] == "#")
+    told = dict(re.findall(r"(all|cube|trees|cnn|report): (.*?)(?= (?:all|cube|trees|cnn|report): |$)", comment))
+    words = set(re.findall(r"[a-z0-9][a-z0-9-]*", told["all"] + " " + told[path.stem]))
+    named = {CONDA_NAMES.get(name, name) for name in environment(path)} - {"python", "openmpi"}
+    assert named <= words
+
+
 IMPORT_NAMES = {
     "sklearn": "scikit-learn", "torch": "pytorch", "matplotlib": "matplotlib-base", "mpl_toolkits": "matplotlib-base",
     "astropy_healpix": "astropy-healpix", "xxhash": "python-xxhash", "PIL": "pillow",

@@ -3,13 +3,16 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 from miniature_results import Study, draw, evaluate, make_results
 
-from hiss.plots.style import FULL_WIDTH, SMALLEST_TEXT
+from hiss.plots import results
+from hiss.plots.style import FULL_WIDTH, SMALLEST_TEXT, error_bars
 
 
 @pytest.fixture(scope="module")
@@ -92,3 +95,21 @@ def test_a_figure_without_labels_and_with_small_text_is_found() -> None:
         "no label on the x axis of panel 0",
         "no label on the y axis of panel 0",
     ]
+
+
+def test_an_unknown_interval_draws_no_bar() -> None:
+    bars = error_bars([1.0, 2.0, 3.0], [0.5, np.nan, 3.1], [1.25, np.nan, 4.0])
+    assert bars[:, 0].tolist() == [0.5, 0.25]
+    assert np.isnan(bars[:, 1]).all()
+    assert bars[:, 2].tolist() == [0.0, 1.0], "an end on the wrong side by rounding is none"
+    row: dict[str, Any] = {"model": "lightgbm", "modality": "photo", "settings": "a=1", "n": 9, "r2_ceiling": np.nan}
+    for name in ("r2", "mae", "rmse", "nmad"):
+        row |= {name: 0.5, f"{name}_low": 0.4, f"{name}_high": 0.7}
+    unknown = {name: np.nan for name in row if name.endswith(("_low", "_high"))}
+    figure, _ = results.metrics_of_model(pd.DataFrame([row | {"zoom": 0}, row | {"zoom": 1} | unknown]), "lightgbm")
+    for axis in figure.axes:
+        bars_drawn = [line for line in axis.collections[0].get_segments() if len(line) and np.isfinite(line).all()]
+        assert len(bars_drawn) == 1, "only the known interval"
+        caps = [line for line in axis.lines if len(line.get_xdata()) == 2 and line.get_linestyle() == "None"]
+        assert caps
+        assert all(pd.notna(cap.get_ydata()).sum() == 1 for cap in caps)

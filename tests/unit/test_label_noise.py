@@ -8,7 +8,7 @@ from miniature_sample import make_objects
 
 from hiss.plots.labels import label_pairs, label_scatter
 from hiss.plots.style import plt
-from hiss.report.answers_label import label, r2_meaning, what_it_is
+from hiss.report.answers_label import label, r2_at_length, what_it_is
 from hiss.sample.label_noise import half_width, label_noise, repeated_labels
 
 
@@ -114,4 +114,9 @@ def test_the_label_is_what_the_sky_gives() -> None:
     assert "local folder" not in what_it_is("archive")
     assert "where the tables of the local folder are MPA-JHU's" in what_it_is("local")
     assert "nothing of it was derived from the spectra" in what_it_is("simulated")
-    assert r2_meaning("simulated")[1:] == r2_meaning("archive")
+    simulated, real = (" ".join(r2_at_length(sky)) for sky in ("simulated", "archive"))
+    assert "derived it from these very spectra" in real
+    assert "simulated" not in real
+    assert "in place of MPA-JHU's estimate" in simulated
+    assert "derivation" not in simulated
+    assert r2_at_length("simulated")[-1] == r2_at_length("archive")[-1]

@@ -9,7 +9,14 @@ from unit.test_evaluation_variants import Study
 
 from hiss.config.variants import Variant
 from hiss.errors import HissError
-from hiss.evaluation.learning import FIT_COLUMNS, LEARNING_COLUMNS, learning_curves, power_law
+from hiss.evaluation.learning import (
+    FIT_COLUMNS,
+    LEARNING_COLUMNS,
+    Size,
+    _resampled_rmse,
+    learning_curves,
+    power_law,
+)
 from hiss.evaluation.refit import draw_groups
 from hiss.evaluation.variants import without_shares
 from hiss.files import read_json, read_table, write_json, write_table
@@ -56,6 +63,12 @@ def test_each_draw_is_trained_on_objects_of_its_own_and_the_first_predicts(study
     assert without_shares(study.compared(folder)).empty
 
 
+def test_a_share_beside_something_else_stays_among_the_variants():
+    changed = ["50 % of the training objects", "sample any_flag; 50 % of the training objects", "sample any_flag"]
+    table = pd.DataFrame({"changed": changed, "train_share": [0.5, 0.5, np.nan]})
+    assert without_shares(table)["changed"].to_list() == changed[1:]
+
+
 def test_a_small_share_of_few_objects_is_still_some(study):
     folder = share(study, "little", 0.01, 1)
     assert 5 <= read_json(folder / "metrics.json")["n_train"] <= 10
@@ -82,10 +95,11 @@ def curve(folder, sizes, law, n=3000, noise=0.0, draws=3, seed=1):
         table = pd.DataFrame({"target_id": np.arange(n), "row": np.arange(n), "truth": truth} | drawn)
         table["prediction"] = drawn["draw_1"]
         write_table(place / "validation.parquet", table.drop(columns=list(drawn)) if part is None else table)
-        run = {"model": "lightgbm", "modality": "early", "zoom": 3, "base": "early"}
-        run |= {} if part is None else {"train_share": part}
+        run = {"model": "lightgbm", "modality": "early", "zoom": 3, "base": "early", "sample": "flag0"}
+        run |= {} if part is None else {"train_share": part, "members": 1}
         members = [] if part is None else [{"n_train": n_train}] * draws
-        write_json(place / "metrics.json", {"run": run, "n_train": n_train, "members": members})
+        told = {"run": run, "n_train": n_train, "members": members}
+        write_json(place / "metrics.json", told | ({} if part is None else {"overrides": {}}))
         paths.append(place / "metrics.json")
     selection = pd.DataFrame(
         [{"model": "lightgbm", "modality": "early", "zoom": 3, "path": "runs/sfr/flag0/lightgbm/early/zoom3/selected"}]
@@ -158,7 +172,7 @@ def test_a_curve_needs_the_selected_run_and_the_same_objects(tmp_path):
     curve(tmp_path, (0.5,), law, n=50)
     folder = tmp_path / "runs/sfr/flag0/lightgbm/early/zoom3"
     split = pd.DataFrame({"target_id": np.arange(50), "group": np.arange(50)})
-    selection = pd.DataFrame([{"model": "lightgbm", "modality": "early", "zoom": 2, "path": "x"}])
+    selection = pd.DataFrame([{"model": "lightgbm", "modality": "early", "zoom": 2, "path": "runs/sfr/flag0/x"}])
     variants, runs = [folder / "variant=share0.5/metrics.json"], [folder / "selected/metrics.json"]
     with pytest.raises(HissError, match="no selected run of lightgbm, early, zoom 3"):
         learning_curves(selection, runs, variants, split, 10, 1)
@@ -167,6 +181,48 @@ def test_a_curve_needs_the_selected_run_and_the_same_objects(tmp_path):
     path = "runs/sfr/flag0/lightgbm/early/zoom3/selected"
     with pytest.raises(HissError, match="other validation objects"):
         learning_curves(selection.assign(zoom=3, path=path), runs, variants, split, 10, 1)
+
+
+@pytest.mark.parametrize(
+    "change", [{"sample": "any_flag"}, {"modality": "early_z"}, {"members": 3}, {"overrides": {"max_bin": 15}}]
+)
+def test_a_share_that_changes_something_else_is_no_point_of_a_curve(tmp_path, change):
+    n = 50
+    curve(tmp_path, (0.25, 0.5), law, n=n)
+    folder = tmp_path / "runs/sfr/flag0/lightgbm/early/zoom3"
+    other = folder / "variant=share0.5"
+    told = read_json(other / "metrics.json")
+    told |= change if "overrides" in change else {"run": told["run"] | change}
+    write_json(other / "metrics.json", told)
+    table = read_table(other / "validation.parquet")
+    write_table(other / "validation.parquet", table.assign(target_id=table["target_id"] + 1))  # of another sample
+    selection = pd.DataFrame(
+        [{"model": "lightgbm", "modality": "early", "zoom": 3, "path": "runs/sfr/flag0/lightgbm/early/zoom3/selected"}]
+    )
+    split = pd.DataFrame({"target_id": np.arange(n), "group": np.arange(n)})
+    variants = [folder / f"variant=share{part}" / "metrics.json" for part in (0.25, 0.5)]
+    points, _ = learning_curves(selection, [folder / "selected/metrics.json"], variants, split, 10, 1)
+    assert points["train_share"].to_list() == [0.25, 1.0]
+
+
+@pytest.mark.parametrize("k", [2, 3, 8])
+def test_a_mean_of_draws_scatters_as_their_standard_error(k):
+    rng = np.random.default_rng(k)
+    each = rng.normal(0.5, 0.05, k)
+    n, resamples = 40, 20_000
+    counts, index = np.ones((resamples, n), dtype=np.int64), np.arange(n)  # the same objects each time
+    size = Size(0.5, 100, np.repeat(each[:, None] ** 2, n, axis=1))
+    found = _resampled_rmse(size, counts, index, (1, 0), 0.0)
+    assert found.mean() == pytest.approx(each.mean(), abs=0.001)
+    assert found.std() == pytest.approx(each.std(ddof=1) / np.sqrt(k), rel=0.03)
+
+
+def test_fits_that_stand_alone_scatter_each_by_itself():
+    n, resamples = 40, 5_000
+    counts, index = np.ones((resamples, n), dtype=np.int64), np.arange(n)
+    alone = Size(1.0, 100, np.full((1, n), 0.25))
+    one, other = (_resampled_rmse(alone, counts, index, (1, place), 0.1) for place in (0, 1))
+    assert (one - other).std() == pytest.approx(0.1 * np.sqrt(2), rel=0.05)
 
 
 # ---- config ----

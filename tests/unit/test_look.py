@@ -72,8 +72,23 @@ def test_a_wrong_name_is_answered_with_the_nearest(cube):
     assert set(named) & set(below)
     with pytest.raises(HissError, match="'a galaxy' is not the name of a spectrum; give plate-mjd-fiber, such as"):
         look.find_by_name(cube, "a galaxy")
+    with pytest.raises(HissError, match=r"the nearest are \d+-"):
+        look.find_by_name(cube, f"{10**17}-1-1")
+    with pytest.raises(HissError, match="is not the name of a spectrum"):
+        look.find_by_name(cube, f"{2**64}-1-1")
     with pytest.raises(HissError, match=rf"its {len(cube.targets)} targets are numbered from 0"):
         look.find_by_id(cube, len(cube.targets))
+
+
+def test_a_config_that_is_not_there_is_told(tmp_path):
+    with pytest.raises(HissError, match=r"no_such\.yaml: there is no such config; name one with --config"):
+        look.cube_of_config(tmp_path / "no_such.yaml")
+    for text, match in (("a: [", "no config .*; name another"), ("- a\n", "which has keys and values")):
+        (tmp_path / "bad.yaml").write_text(text)
+        with pytest.raises(HissError, match=match):
+            look.cube_of_config(tmp_path / "bad.yaml")
+    (tmp_path / "good.yaml").write_text("results: results/mine\n")
+    assert look.cube_of_config(tmp_path / "good.yaml").as_posix() == "results/mine/cube/hiss_cube.h5"
 
 
 def test_a_spectrum_that_was_set_aside_says_why(cube, tmp_path):

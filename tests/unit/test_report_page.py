@@ -171,7 +171,7 @@ def _headings(page: Page) -> list[str]:
     return [attrs["aria-labelledby"].removesuffix("-heading") for tag, attrs in page.tags if tag == "section"]
 
 
-BESIDE = "fig_(structure|outliers)"  # side studies have their own tables, and so their own section
+BESIDE = "fig_(structure|outliers|cases|scenes|side)"  # side studies have their own tables, and so their own section
 ORDER = [
     *("answers", "pareto", "claims", "sample", "neighbours", "baselines", "decision_tree", "lightgbm", "vggnet12"),
     *("comparison", "fusions", "intervals", "diagnostics", "importance", "sample-size", "cascade", "costs", "variants"),

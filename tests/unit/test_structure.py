@@ -16,10 +16,11 @@ from hiss.report.page import load_figures
 from hiss.report.structure import StructureTables, structure_section
 from hiss.sample.arrays import load_rows
 from hiss.sample.export import link_zoom, targets_table
+from hiss.sample.usable import missing_flux
 from hiss.structure import embed
 from hiss.structure.collect import outliers_table, scores_table, survival_table
 from hiss.structure.explore import explore, known_of
-from hiss.structure.objects import choose_objects, missing_flux
+from hiss.structure.objects import choose_objects
 from hiss.structure.survival import procrustes_likeness, rv_coefficient, survival
 from hiss.structure.words import MEANING, sentences
 

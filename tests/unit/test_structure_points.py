@@ -18,7 +18,7 @@ from hiss.structure.features import (
     load_points,
     spectrum_points,
 )
-from hiss.structure.objects import choose_objects, draw_by_class, missing_flux
+from hiss.structure.objects import choose_objects, draw_by_class
 
 WL = np.linspace(3800, 9200, 240)
 
@@ -51,18 +51,6 @@ def test_a_draw_keeps_the_rare_and_never_passes_the_cap(sizes, most, seed):
     for place, size in enumerate(sizes):
         if place != largest:
             assert (kind[drawn] == "ABCDE"[place]).sum() >= min(size, most // 10)
-
-
-def test_missing_flux_is_that_of_the_arrays(tmp_path):
-    import h5py
-
-    make_sky(tmp_path, n=6, zooms=(0,))
-    with h5py.File(tmp_path / "zoom0.h5", "r+") as file:
-        file["spectra"][2, :48] = np.nan
-        file["images"][4, 1, 3, :2] = np.nan
-    table = missing_flux(tmp_path / "zoom0.h5")
-    assert table["missing_samples"].tolist() == [0, 0, 0.1, 0, 0, 0]
-    assert table["missing_pixels"].tolist() == [0, 0, 0, 0, 2, 0]
 
 
 def test_points_do_not_see_how_bright_an_object_is():

@@ -14,6 +14,8 @@ from page_reader import read_page
 from hiss.models.metrics import scores
 
 RESULTS = "results/demo"
+SAMPLES = {"flag0", "any_flag", "multi_kept", "neighbours_masked", "gaps_interpolated"}
+TARGETS = {"class", "quiescent", "redshift"}
 
 
 @pytest.fixture(scope="session")
@@ -87,16 +89,19 @@ def test_the_split_keeps_neighbours_together(results):
 
 
 def sides(results: Path) -> dict[str, pd.Series]:
-    """Return the side of each object by target_id, for every sample and for all labelled objects (``all``)."""
-    paths = {path.parent.name: path for path in (results / "sample").glob("*/split.parquet")}
-    paths["all"] = results / "sample" / "split.parquet"
-    return {name: pd.read_parquet(path).set_index("target_id")["split"] for name, path in paths.items()}
+    """Return the side of each object by target_id, for every sample of the study and for ``all`` labelled."""
+    return {"all": side_of(results / "sample")} | {name: side_of(results / "sample" / name) for name in SAMPLES}
+
+
+def side_of(folder: Path) -> pd.Series:
+    return pd.read_parquet(folder / "split.parquet").set_index("target_id")["split"]
 
 
 def test_every_sample_takes_its_part_of_one_split(results):
     split = sides(results)
-    assert set(split) == {"all", "flag0", "any_flag", "multi_kept"}
-    assert len(split["any_flag"]) > len(split["flag0"]) < len(split["multi_kept"])
+    made = {path.parent.name for path in (results / "sample").glob("*/ledger.csv")}
+    assert made == SAMPLES == set(split) - {"all"}
+    assert all(len(split[name]) > len(split["flag0"]) for name in SAMPLES - {"flag0"})
     for name, part in split.items():
         assert part.equals(split["all"].loc[part.index]), name
     for name in set(split) - {"all"}:
@@ -105,7 +110,7 @@ def test_every_sample_takes_its_part_of_one_split(results):
 
 
 def test_every_run_wrote_what_it_owes_and_its_metrics_are_true(results):
-    folders = [path.parent for path in (results / "runs").rglob("metrics.json")]
+    folders = [path.parent for path in (results / "runs" / "sfr").rglob("metrics.json")]
     assert len(folders) > 50
     split = sides(results)
     for folder in folders:
@@ -127,21 +132,40 @@ def test_only_selected_runs_saw_the_test_set(results):
     for path in tests:
         for _, part in pd.read_parquet(path).groupby(["modality", "zoom"]):
             assert set(part.target_id) == test["flag0"]
-    others = [*(results / "runs").rglob("*.parquet"), *(results / "evaluation").rglob("*/*.parquet")]
+    others = [*(results / "runs" / "sfr").rglob("*.parquet"), *(results / "evaluation").rglob("*/*.parquet")]
     assert len(others) > 100
     for path in set(others) - set(tests):
         assert not set(pd.read_parquet(path).target_id) & test["all"], path
-    features = list((results / "features").rglob("*.h5"))
-    assert features
-    for path in features:
+    for path in features_of(results, SAMPLES):
         with h5py.File(path) as file:
             assert not set(file["target_id"][:].tolist()) & test["all"], path
+
+
+def features_of(results: Path, samples: set[str]) -> list[Path]:
+    found = [path for name in samples for path in (results / "features" / name).rglob("*.h5")]
+    assert found
+    return found
+
+
+def test_a_second_target_is_learned_from_objects_of_its_own_and_judged_on_none_of_them(results):
+    for name in TARGETS:
+        side = side_of(results / "sample" / name)
+        test = set(side.index[side == "test"])
+        assert test
+        for path in features_of(results, {name}):
+            with h5py.File(path) as file:
+                assert set(file["target_id"][:].tolist()) == set(side.index) - test, path
+        judged = pd.read_parquet(results / "side" / name / "test" / "lightgbm.parquet")
+        for _, part in judged.groupby(["modality", "zoom"]):
+            assert set(part.target_id) == test
+        assert set(judged.modality) == {"photo", "spectra", "early", "late"}
 
 
 def test_variants_are_compared_on_validation_objects(results):
     variants = pd.read_csv(results / "evaluation" / "variants.csv").set_index("variant")
     assert set(variants.index) == {
-        "rest_frame", "redshift", "coarse_images", "three_seeds", "attention", "any_flag", "multi_kept",
+        "rest_frame", "redshift", "coarse_images", "three_seeds", "attention", "any_flag", "multi_kept", "environment",
+        "share_25", "share_50", "neighbours_masked", "gaps_interpolated",
     }  # fmt: skip
     split = sides(results)["flag0"]
     assert variants.n_common.eq((split == "validation").sum()).all()

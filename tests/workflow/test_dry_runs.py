@@ -17,15 +17,20 @@ def workspace(tmp_path_factory):
 def test_the_full_study_plans_516_training_runs_and_what_is_done_with_the_best(workspace):
     plan = workspace.planned(config="config/config.yaml")
     trained = {rule: count for rule, count in plan.items() if rule.startswith("train_")}
-    assert trained == {"train_tree": 72, "train_lightgbm": 384, "train_cnn": 60, "train_baseline": 4}
+    # Beside the study: 3 targets of three modalities at four zooms, 4 of scenes, which LightGBM is not asked about.
+    beside = {"train_tree": 3 * 12 + 4 * 3, "train_lightgbm": 3 * 12, "train_cnn": 3 * 12 + 4 * 3, "train_baseline": 0}
+    study = {"train_tree": 72, "train_lightgbm": 384, "train_cnn": 60, "train_baseline": 4}
+    assert trained == {rule: study[rule] + count for rule, count in beside.items()}
     assert plan["fuse_late"] == plan["fuse_stacked"] == 3 * 4
-    assert plan["cross_validate"] == plan["time_selected"] == 2 * 12
-    assert plan["cross_validate_cnn"] == plan["time_cnn"] == plan["fit_quantiles"] == 12
+    assert plan["cross_validate"] == 2 * 12
+    assert (plan["time_selected"], plan["time_cnn"]) == (2 * 4, 4), "a job a model and zoom, for all modalities"
+    assert plan["cross_validate_cnn"] == plan["fit_quantiles"] == 12
     assert plan["evaluate_test"] + plan["test_cnn"] == 3 + 3, "a job a model or baseline reads the test set"
-    assert (plan["refit_variant"], plan["refit_cnn"]) == (75, 42)
-    # 12 modalities and zooms, two baselines' own; 7 other inputs, 3 other samples of three modalities, 4 of two.
-    assert plan["prepare_features"] == 12 + 2 + 7 + 3 * 3 + 4 * 2
-    assert plan["bin_features"] == 12 + 7 + 3 * 3 + 4 * 2, "once for all runs, folds, quantiles and refits"
+    assert (plan["refit_variant"], plan["refit_cnn"]) == (81, 45)
+    # 12 modalities and zooms, two baselines' own; 10 other inputs, 3 samples of three modalities, 4 of two; 3 targets.
+    assert plan["prepare_features"] == 12 + 2 + 10 + 3 * 3 + 4 * 2 + 3 * 12
+    assert plan["prepare_scene"] == 4 * 3
+    assert plan["bin_features"] == 12 + 10 + 3 * 3 + 4 * 2 + 3 * 12, "once for all runs, folds, quantiles and refits"
     assert plan["split_objects"] == plan["compare_variants"] == plan["evaluate_cascade"] == 1
     assert plan["split_sample"] == plan["make_ledger"] == 8
     assert plan["select_runs"] == 3 + 3, "each model and baseline for itself"
@@ -111,6 +116,16 @@ def test_what_is_not_of_the_config_is_a_sentence(workspace, path, sentence):
 def jobs_of(text: str, rule: str) -> list[str]:
     """Return what a dry run prints of each job of a rule."""
     return re.findall(rf"^ *rule {rule}:\n((?: +[a-z]+: .*\n)+)", text, re.MULTILINE)
+
+
+def test_the_diagnostics_are_deposited_too(workspace):
+    text = workspace.run("--dry-run", config="config/demo.yaml")
+    (given,) = re.findall(r"^ *(?:local)?rule write_crate:\n +input: (.*)\n", text, re.MULTILINE)
+    deposited = {path.removeprefix("results/demo/") for path in given.split(", ")}
+    wanted = {f"evaluation/importance/early/zoom{zoom}{file}" for zoom in (0, 3) for file in (".csv", "_map.csv")}
+    wanted |= {"evaluation/saliency/photo/zoom3.csv", "evaluation/saliency/photo/zoom3_map.csv"}
+    wanted |= {f"evaluation/{name}.csv" for name in ("residuals", "learning_curve", "learning_fits", "calibration")}
+    assert wanted <= deposited
 
 
 @pytest.mark.parametrize("config", ["config/config.yaml", "config/demo.yaml"])

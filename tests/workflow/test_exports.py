@@ -34,6 +34,16 @@ def test_the_crate_names_files_that_are_there_and_hash_right(results):
     assert ROCrate(results).mainEntity.id == "exports/workflow/Snakefile"
 
 
+def test_every_table_of_the_evaluation_is_in_the_crate(results):
+    graph = json.loads((results / "ro-crate-metadata.json").read_text())["@graph"]
+    files = {unquote(entity["@id"]) for entity in graph if "File" in entity["@type"]}
+    tables = {path.relative_to(results).as_posix() for path in (results / "evaluation").rglob("*.csv")}
+    told_elsewhere = {path for path in tables if "/times/" in path or "/selection_" in path}
+    assert tables - told_elsewhere <= files
+    assert {"evaluation/residuals.csv", "evaluation/learning_curve.csv"} <= tables
+    assert {path.split("/")[1] for path in tables} >= {"importance", "saliency"}
+
+
 def test_the_catalogues_are_alike_and_of_every_object(results):
     best = pd.read_parquet(results / "exports/predictions.parquet")
     split = pd.read_parquet(results / "sample/flag0/split.parquet").set_index("target_id")

@@ -61,8 +61,8 @@ def test_a_rate_added_to_the_cnn_s_grid_is_no_reason_to_do_a_tree_s_work_again(s
     study = SMALL | {"experiments": SMALL["experiments"] | {"vggnet12": network}}
     workspace.write_config("small", study)
     plan = workspace.planned(config=CONFIG)
-    assert plan["train_cnn"] == plan["time_cnn"] == 2, "of photo and of spectra"
-    assert plan["test_cnn"] == plan["select_runs"] == plan["fuse_late"] == 1
+    assert plan["train_cnn"] == 2, "of photo and of spectra"
+    assert plan["time_cnn"] == plan["test_cnn"] == plan["select_runs"] == plan["fuse_late"] == 1
     assert {"join_selections", "collect_runs", "summarise", "write_report"} <= set(plan), "what tells of all models"
     others = {"train_tree", "train_lightgbm", "cross_validate", "fuse_stacked", "evaluate_test", "time_selected"}
     assert not others & set(plan)
@@ -72,7 +72,7 @@ def test_an_edit_of_the_cnn_reruns_no_tree(small, copy_of):
     workspace = copy_of(small)
     edit(workspace, "hiss/models/vgg.py")
     plan = workspace.planned(config=CONFIG)
-    assert plan["train_cnn"] == plan["time_cnn"] == 2
+    assert (plan["train_cnn"], plan["time_cnn"]) == (2, 1)
     others = {"train_tree", "train_lightgbm", "cross_validate", "evaluate_test", "time_selected"}
     assert not others & set(plan)
 

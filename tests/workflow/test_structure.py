@@ -8,6 +8,6 @@ def test_the_study_of_structure_is_a_job_a_modality_and_zoom_and_can_be_switched
     asked = {"structure": {"zooms": [0, 3], "modalities": ["spectra"]}}
     on = workspace.planned(config=workspace.write_config("on", SMALL | {"side_studies": SMALL["side_studies"] | asked}))
     assert on["explore_structure"] == 2
-    assert on["link_targets"] == on["compare_structure"] == on["plot_structure"] == 1
+    assert on["link_targets"] == on["measure_targets"] == on["compare_structure"] == on["plot_structure"] == 1
     off = workspace.planned(config=workspace.write_config("off", SMALL))
-    assert off == {name: count for name, count in on.items() if "structure" not in name and name != "link_targets"}
+    assert off == {name: count for name, count in on.items() if not name.endswith(("structure", "_targets"))}

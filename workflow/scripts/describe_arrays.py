@@ -1,4 +1,4 @@
-"""Measure the magnitudes of all labelled objects, and list the wavelengths of all zooms."""
+"""Measure the magnitudes of all labelled objects on their untreated cutouts, and list the wavelengths of all zooms."""
 
 from hiss.bands import BANDS
 from hiss.files import write_table

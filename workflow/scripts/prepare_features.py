@@ -13,6 +13,7 @@ with job(snakemake.log[0]):
             spectra_arrays=snakemake.input.spectra or None,
             objects=snakemake.input.objects,
             lines=snakemake.input.lines or None,
+            environment=snakemake.input.environment or None,
             treated=Treated.of(snakemake.params.treatment, snakemake.input.fine, snakemake.input.neighbours),
         ),
         read_table(snakemake.input.split),

@@ -1,4 +1,4 @@
-"""Fit the selected VGGNet12 of one modality and zoom again, alone, and write what it costs."""
+"""Fit the selected VGGNet12 of each modality at one zoom again, alone, and write what it costs."""
 
 from hiss.evaluation.gpu import on_gpu
 from hiss.evaluation.timing import time_selected

@@ -1,4 +1,4 @@
-"""Fit the selected tree or LightGBM of one modality and zoom again, alone, and write what it costs."""
+"""Fit the selected tree or LightGBM of each modality at one zoom again, alone, and write what it costs."""
 
 from hiss.evaluation.timing import time_selected
 from hiss.files import read_table, write_table

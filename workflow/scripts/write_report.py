@@ -5,11 +5,11 @@ import pandas as pd
 from hiss.files import read_json, read_table
 from hiss.models.halpha import aperture_words
 from hiss.provenance import provenance
+from hiss.report.beside import Beside
 from hiss.report.cards import load_gallery
 from hiss.report.compose import compose
 from hiss.report.given import SampleTables, StudyTables
 from hiss.report.page import load_figures, write_page
-from hiss.report.structure import StructureTables
 from hiss.script import job
 
 SAMPLE = ("manifest", "rejects", "ledger", "gaps")
@@ -38,8 +38,7 @@ with job(snakemake.log[0]):
     if snakemake.input.tests:
         of_study["tests"] = pd.concat([read_table(path) for path in snakemake.input.tests], ignore_index=True)
     study = StudyTables(**of_study, fibre=fibre) if "runs" in given else None
-    found = snakemake.input.structure
-    structure = StructureTables(read_json(found[0]), *map(read_table, found[1:])) if found else None
+    beside = Beside.load(**{name: snakemake.input[name] for name in ("structure", "targets", "cases", "scenes")})
     page = compose(
         snakemake.params.title,
         snakemake.params.config,
@@ -49,6 +48,6 @@ with job(snakemake.log[0]):
         load_figures(snakemake.input.figures, snakemake.input.captions),
         provenance({name: snakemake.input[name] for name in given}, snakemake.params.settings, snakemake.input.code),
         load_gallery(snakemake.input.gallery),
-        structure,
+        beside,
     )
     write_page(snakemake.output.report, page)

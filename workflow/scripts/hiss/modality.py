@@ -15,12 +15,19 @@ BASES: Final = ("photo", "spectra", "early", "attention", "lines", "none")
 FUSIONS: Final = ("late", "stacked")
 """Predictions of a photo and a spectra model, joined after they are trained."""
 
-_FORM: Final = re.compile(rf"(?P<base>{'|'.join(BASES)})(?:_spectra(?P<zoom>[0-3]))?(?P<rest>_rest)?(?P<redshift>_z)?")
+ENVIRONMENT: Final = (
+    "log_sigma_1", "log_sigma_3", "log_sigma_5", "count_1arcmin", "count_3arcmin", "count_5arcmin",
+)  # fmt: skip
+"""Columns of environment.parquet that are features where the surroundings of an object are."""
+
+_FORM: Final = re.compile(
+    rf"(?P<base>{'|'.join(BASES)})(?:_spectra(?P<zoom>[0-3]))?(?P<rest>_rest)?(?P<redshift>_z)?(?P<environment>_env)?"
+)
 
 
 @dataclass(frozen=True)
 class Modality:
-    """One set of inputs: ``early``, ``early_spectra0`` (spectra of zoom 0), ``spectra_rest``, ``photo_z``."""
+    """One set of inputs: ``early``, ``early_spectra0`` (spectra of zoom 0), ``spectra_rest``, ``photo_z_env``."""
 
     base: str
     spectra_zoom: int | None = None
@@ -29,6 +36,8 @@ class Modality:
     """Whether the spectra are moved to rest by the redshift, which so becomes known to the model."""
     redshift: bool = False
     """Whether the redshift is a feature."""
+    environment: bool = False
+    """Whether the surroundings are features: galaxies about the object, at its redshift and at any."""
 
     @classmethod
     def parse(cls, name: str) -> Self:
@@ -43,13 +52,15 @@ class Modality:
         if match is None:
             raise HissError(f"modality {name!r} is not known; it starts with one of {', '.join(BASES)}")
         zoom = match["zoom"]
-        return cls(match["base"], None if zoom is None else int(zoom), bool(match["rest"]), bool(match["redshift"]))
+        added = (bool(match[name]) for name in ("rest", "redshift", "environment"))
+        return cls(match["base"], None if zoom is None else int(zoom), *added)
 
     @property
     def name(self) -> str:
         """The name that tells it."""
         zoom = "" if self.spectra_zoom is None else f"_spectra{self.spectra_zoom}"
-        return f"{self.base}{zoom}{'_rest' if self.rest_frame else ''}{'_z' if self.redshift else ''}"
+        added = {"_rest": self.rest_frame, "_z": self.redshift, "_env": self.environment}
+        return f"{self.base}{zoom}{''.join(suffix for suffix, applies in added.items() if applies)}"
 
     @property
     def images(self) -> bool:

@@ -199,6 +199,7 @@ def _changed(variant: Variant, model: str, base: str) -> str | None:
         spectra_zoom=variant.spectra_zoom,
         rest_frame=variant.rest_frame,
         redshift=variant.redshift,
+        environment=variant.environment,
     ).name
 
 
@@ -238,7 +239,7 @@ def _name(model: str, settings: dict[str, Any], seed: int) -> str:
     """Name the point of the grid, and whatever else differs from the default."""
     default = _fixed(_DEFAULTS[model], model)
     parts = {key: settings[key] for key in _GRID[model]}
-    parts |= {key: value for key, value in settings.items() if key not in parts and value != default[key]}
+    parts |= {key: value for key, value in settings.items() if key not in parts and value != default.get(key)}
     if seed != _DEFAULT_SEED:
         parts["seed"] = seed
     return join_settings(f"{key}={_plain(value)}" for key, value in parts.items())

@@ -12,7 +12,7 @@ from hiss.runs import MODELS, Run, VariantRun, plan_runs, plan_variants
 
 
 class Planned(NamedTuple):
-    """One job, and a file it writes, below the results folder."""
+    """The work of one job, and a file it writes, below the results folder; the times of a zoom are several works."""
 
     output: str
     work: Work
@@ -68,9 +68,13 @@ def _grid(runs: list[Run], folds: int) -> Iterator[Planned]:
 
 def _selected(experiments: Experiments, middle: dict[tuple[str, str, int], Run], folds: int) -> Iterator[Planned]:
     intervals = experiments.intervals is not None and experiments.intervals.quantiles
+    timed = set()
     for (model, modality, zoom), run in middle.items():
         folded, where = getattr(experiments, model), f"{modality}/zoom{zoom}"
-        jobs = [(f"evaluation/times/{model}/{where}.csv", 1)]
+        times = f"evaluation/times/{model}/zoom{zoom}.csv"
+        yield Planned(times, Work(model, modality, zoom, run.settings, selected=True, begun=times in timed))
+        timed.add(times)
+        jobs = []
         if getattr(folded, "cross_validate", "none") == "selected":
             jobs.append((f"evaluation/out_of_fold/{model}/{where}.parquet", folds))
         if model == "lightgbm" and intervals:

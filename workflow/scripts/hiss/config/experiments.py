@@ -80,6 +80,9 @@ class VGGNet12(Grid):
     width: Count = Field(64, description="Channels of the first block.")
     dropout: float = Field(0.5, ge=0, lt=1)
     image_scaling: Literal["asinh", "standard", "linear"] = "asinh"
+    spectrum_scaling: Literal["log_norm", "standard"] = Field(
+        "log_norm", description="The log of a spectrum over its own mean, and of that mean; or each sample by itself."
+    )
     augment: bool = Field(True, description="Flip and turn the cutouts at random while training.")
     batch_norm: bool = Field(False, description="Normalise after each convolution; weights must be of the same kind.")
     label_weights: bool = Field(False, description="Weigh objects by the certainty of their label.")

@@ -98,7 +98,8 @@ class Sample(Section):
         """Return the choice of every sample, the study's ``flag0`` first.
 
         ``flag``, ``multi_object``, ``detector`` (what counts the objects; segmentation where neighbours are masked),
-        ``gaps`` and ``longest``, the samples of zoom 0 of the longest gap that is short.
+        ``gaps`` and ``longest``, the samples of zoom 0 of the longest gap that is short; 0 where every gap rejects,
+        so that another length is no reason to choose the same objects again.
         """
         own = SampleVariant(
             multi_object=self.multi_object.policy, detector=self.multi_object.detector, gaps=self.gaps.policy
@@ -111,7 +112,7 @@ class Sample(Section):
         }
         if chosen["multi_object"] == "mask":
             chosen["detector"] = "segmentation"
-        return {"flag": variant.flag, **chosen, "longest": self.gaps.longest}
+        return {"flag": variant.flag, **chosen, "longest": 0 if chosen["gaps"] == "reject" else self.gaps.longest}
 
     @model_validator(mode="after")
     def _are_other_samples(self) -> "Sample":

@@ -5,8 +5,17 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from hiss.config.base import Count, Positive, Section, Zoom, unique
+from hiss.config.base import Count, Positive, Section, Share, Zoom, unique
 from hiss.config.experiments import DecisionTree, LightGBM, VGGNet12
+from hiss.config.scenes import (
+    VIDEO_PATTERN,
+    FetchedScenes,
+    LocalScenes,
+    SceneNetwork,
+    SceneSplit,
+    SimulatedScenes,
+    checked_pattern,
+)
 
 TargetName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 
@@ -90,20 +99,129 @@ def default_targets() -> dict[str, Target | None]:
     return {name: Target(label=name) for name in ("class", "quiescent", "redshift")}
 
 
+Property = Literal[
+    "spectrum_sn", "sn_median", "r_magnitude", "z", "outside_fibre", "half_light_arcsec", "axis_ratio",
+    "h_alpha_sn", "h_beta_sn", "balmer_decrement",
+]  # fmt: skip
+"""What is measured of each object, as in hiss.side.case_objects."""
+
+
+class Case(Section):
+    """Objects below or above a value of something measured, or a quantile of it among the study's objects."""
+
+    column: Property
+    below: float | None = None
+    above: float | None = None
+    below_quantile: Share | None = None
+    above_quantile: Share | None = None
+    reason: str = Field("", description="Why images and spectra should need each other there, a sentence.")
+
+    @model_validator(mode="after")
+    def _has_one_limit(self) -> "Case":
+        limits = [self.below, self.above, self.below_quantile, self.above_quantile]
+        if sum(limit is not None for limit in limits) != 1:
+            raise ValueError("a case has one limit; name one of below, above, below_quantile, above_quantile")
+        return self
+
+
+def default_cases() -> dict[str, Case | None]:
+    """Return the science cases of the full study."""
+    return {
+        "noisy_spectrum": Case(
+            column="spectrum_sn",
+            below_quantile=0.25,
+            reason="The spectrum is noisy, and its lines are lost: the images have to help.",
+        ),
+        "beyond_fibre": Case(
+            column="outside_fibre",
+            above_quantile=0.75,
+            reason="Most of the light misses the fibre: the spectrum sees the core, the images see the disk.",
+        ),
+        "edge_on": Case(
+            column="axis_ratio",
+            below=0.5,
+            reason="A disk seen from the side hides its young stars behind dust, which dims and reddens the images; "
+            "the spectrum's lines tell how much.",
+        ),
+        "dusty": Case(
+            column="balmer_decrement",
+            above_quantile=0.75,
+            reason="Dust takes H-beta more than H-alpha: the spectrum tells how much dust there is, the images where.",
+        ),
+    }
+
+
 class Cases(Section):
     """Test objects of a kind on which images and spectra together should beat what is made of them apart."""
+
+    subsets: dict[TargetName, Case | None] = Field(
+        default_factory=default_cases,
+        description="Cases by name; those of the full study stay unless switched off by null.",
+    )
+    seeing_arcsec: Positive = Field(
+        1.3, description="Taken off the axis ratio: the survey's usual seeing, since no file here tells each frame's."
+    )
+    min_objects: int = Field(10, ge=3, description="A case of fewer test objects gets no interval and no verdict.")
+
+    @field_validator("subsets", mode="before")
+    @classmethod
+    def _with_defaults(cls, value: Any) -> Any:
+        """Lay what is named over the full study's cases; one with another limit keeps its reason."""
+        if not isinstance(value, Mapping):
+            return value
+        given: dict[Any, Any] = default_cases()
+        for name, case in value.items():
+            known = given.get(name)
+            same = isinstance(case, Mapping) and known is not None and case.get("column") == known.column
+            given[name] = {"reason": known.reason, **case} if same else case
+        return given
+
+    @model_validator(mode="after")
+    def _has_a_case(self) -> "Cases":
+        if not self.chosen():
+            raise ValueError("every case is switched off; to leave the study out say cases: null")
+        return self
+
+    def chosen(self) -> dict[str, dict[str, Any]]:
+        """Return the cases as plain dictionaries."""
+        return {name: case.model_dump(exclude_none=True) for name, case in self.subsets.items() if case}
 
 
 class Scenes(Learning):
     """Scenes by images and audio: the public set's files, or a simulated stand-in in the same layout."""
 
-    source: Literal["simulated"] = "simulated"
+    source: Literal["simulated", "local", "address"] = "simulated"
+    simulated: SimulatedScenes = SimulatedScenes()
+    local: LocalScenes | None = None
+    address: FetchedScenes | None = None
     labels: list[Literal["class1", "class2"]] = Field(["class1", "class2"], min_length=1)
     splits: list[Literal["by_video", "at_random"]] = Field(["by_video", "at_random"], min_length=1)
     modalities: list[Literal["photo", "spectra", "early"]] = Field(
         ["photo", "spectra", "early"], min_length=1, description="photo: images; spectra: audio; early: both in one."
     )
+    image_side: Literal[16, 32, 64] = Field(64, description="Side to which frames are brought [pixel].")
+    video_pattern: str = Field(VIDEO_PATTERN, description="Tells the video, and the frame's number, of a path.")
+    min_class: Count = Field(30, description="A scene of fewer frames is left out, and the report says so.")
+    split: SceneSplit = SceneSplit()
     lightgbm: LightGBM | None = None
+    vggnet12: SceneNetwork | None = SceneNetwork(learning_rate=[1e-4], epochs=100, patience=15)
+
+    @field_validator("video_pattern")
+    @classmethod
+    def _tells_a_video(cls, value: str) -> str:
+        return checked_pattern(value)
+
+    @model_validator(mode="after")
+    def _is_there(self) -> "Scenes":
+        for values in (self.labels, self.splits, self.modalities):
+            unique(values)
+        if self.source == "local" and self.local is None:
+            raise ValueError("source: local reads files at hand; name the table in local: {csv: ...}")
+        if self.source == "address" and self.address is None:
+            raise ValueError("source: address fetches a zip; name it in address: {address: ..., sha256: ...}")
+        if self.vggnet12 and self.vggnet12.zooms not in (None, [0]):
+            raise ValueError("frames have one zoom, 0; leave vggnet12.zooms out")
+        return self
 
     @property
     def zooms(self) -> list[int]:

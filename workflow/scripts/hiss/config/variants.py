@@ -18,6 +18,7 @@ class Variant(Section):
     sample: Name | None = Field(None, description="One of sample.variants.")
     rest_frame: bool = Field(False, description="Spectra moved to rest, which tells the model the redshift.")
     redshift: bool = Field(False, description="The redshift as one more feature.")
+    environment: bool = Field(False, description="Densities of catalogue neighbours as features; they use redshifts.")
     spectra_zoom: Zoom | None = Field(None, description="Zoom of the spectra where it is not that of the images.")
     attention: bool = Field(False, description="The CNN's trunks joined by attention in place of concatenation.")
     members: Count = Field(1, description="Models of different seeds whose mean predicts.")
@@ -71,6 +72,7 @@ def default_variants() -> dict[str, Variant]:
     return {
         "rest_frame": Variant(rest_frame=True, modalities=["spectra", "early"]),
         "redshift": Variant(redshift=True),
+        "environment": Variant(environment=True),
         "label_weights": Variant(settings={"label_weights": True}),
         "linear_images": Variant(settings={"image_scaling": "linear"}, models=["vggnet12"], modalities=["photo"]),
         "standard_images": Variant(settings={"image_scaling": "standard"}, models=["vggnet12"], modalities=["photo"]),

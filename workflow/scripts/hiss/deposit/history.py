@@ -5,7 +5,10 @@ import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
+
+_OF_THE_CRATE: Final = Path("exports/write_crate.jsonl")
+"""The benchmark of the job that writes this: an older run's would tell another end each time."""
 
 _STAMP = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) on ")
 
@@ -18,7 +21,7 @@ class Span(NamedTuple):
 
 
 def when_run(logs: Path | str, benchmarks: Path | str) -> Span | None:
-    """Return when the jobs ran whose benchmarks are there; None without any.
+    """Return when the jobs ran whose benchmarks are there, the crate's own aside; None without any.
 
     A date in a log has no time zone: it is taken to be that of this machine.
     """
@@ -28,6 +31,8 @@ def when_run(logs: Path | str, benchmarks: Path | str) -> Span | None:
 
 def _jobs(logs: Path, benchmarks: Path) -> Iterator[tuple[datetime, datetime]]:
     for benchmark in sorted(benchmarks.rglob("*.jsonl")):
+        if benchmark.relative_to(benchmarks) == _OF_THE_CRATE:
+            continue
         log = logs / benchmark.relative_to(benchmarks).with_suffix(".log")
         start = _start_of(log) if log.is_file() else None
         rows = benchmark.read_text().splitlines()

@@ -10,7 +10,7 @@ import pandas as pd
 from hiss.deposit import summary_form as form
 from hiss.deposit.predictions import best_run, path_of
 from hiss.evaluation.collect import METRICS
-from hiss.evaluation.meaning import R2_MEANING
+from hiss.evaluation.meaning import r2_meaning
 from hiss.modality import FUSIONS
 from hiss.provenance import digest
 from hiss.report.answers import answers
@@ -56,14 +56,14 @@ def summary(
         sample=name,
         inputs=form.Inputs(int(kinds.get("frame", 0)), int(kinds.get("spectrum", 0)), len(sample.rejects)),
         ledger=_rows(form.Step, sample.ledger),
-        study=_study(study) if study else None,
+        study=_study(study, sky) if study else None,
         answers=[form.Answer(answer.question, list(answer.sentences)) for answer in said],
         provenance=form.Provenance(record["inputs"], record["code"], record["environment"]),
     )
     return asdict(whole)
 
 
-def _study(study: StudyTables) -> form.Study:
+def _study(study: StudyTables, sky: str) -> form.Study:
     sides = study.split["split"].value_counts()
     return form.Study(
         objects=form.Objects(*(int(sides.get(side, 0)) for side in ("train", "validation", "test"))),
@@ -75,7 +75,7 @@ def _study(study: StudyTables) -> form.Study:
         variants=_rows(form.Variant, study.variants),
         cascade=_rows(form.CascadeStep, study.cascade),
         recommendations=_rows(form.Recommendation, budgets(study)),
-        meaning=list(R2_MEANING),
+        meaning=list(r2_meaning(sky)),
     )
 
 

@@ -177,7 +177,12 @@ class Recommendation:
     modality: str
     zoom: int
     settings: str
+    validation_rmse: float | None
+    """What it was chosen by."""
     rmse: float | None
+    """On the test set, with its 95 % interval."""
+    rmse_low: float | None
+    rmse_high: float | None
 
 
 @dataclass(frozen=True)

@@ -74,7 +74,11 @@ def quantile_scores(truth: ArrayLike, low: ArrayLike, high: ArrayLike) -> Array:
 
 
 def widened(low: ArrayLike, high: ArrayLike, by: float) -> tuple[Array, Array]:
-    """Return [low - by, high + by], or its middle where a negative ``by`` would turn it over."""
+    """Return [low - by, high + by], or its middle where a negative ``by`` would turn it over.
+
+    Moving it back by as much gives the interval again, but for one that was moved to its middle: what is then left of
+    its width is 2 |by|, and it was less.
+    """
     below = np.asarray(low, dtype=np.float64) - by
     above = np.asarray(high, dtype=np.float64) + by
     middle = (below + above) / 2

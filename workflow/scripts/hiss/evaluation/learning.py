@@ -5,7 +5,7 @@ al. 1994; Viering & Loog 2023, IEEE TPAMI 45, 7799, who also show that it need n
 are often not to be told; then what the last doubling brought is all that is said.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -72,8 +72,8 @@ def learning_curves(
     selection
         As `hiss.evaluation.selection.select_runs` returns it, for the runs on all training objects.
     runs, variants
-        metrics.json of the study's runs and of the variants, of which those with a ``train_share`` count;
-        validation.parquet lies beside each.
+        metrics.json of the study's runs and of the variants, of which those count that change nothing but the
+        ``train_share``; validation.parquet lies beside each.
     split
         ``target_id, group`` of the sample; the bootstrap draws groups, and draws among the draws.
 
@@ -99,7 +99,9 @@ def learning_curves(
         named = {"model": model, "modality": modality, "zoom": zoom}
         counts, index = resample_groups(group.reindex(curve.target_id), n_resamples, seed)
         scatter = _scatter_of_draws(curve.sizes)
-        resampled = np.stack([_resampled_rmse(size, counts, index, seed, scatter) for size in curve.sizes])
+        resampled = np.stack(
+            [_resampled_rmse(size, counts, index, (seed, place), scatter) for place, size in enumerate(curve.sizes)]
+        )
         points += [named | row for row in _points(curve, resampled)]
         fits.append(named | _fit(curve, resampled))
     say(f"{len(curves)} learning curves")
@@ -108,10 +110,12 @@ def learning_curves(
 
 def _curves(selection: pd.DataFrame, runs: Iterable[Path | str], variants: Iterable[Path | str]) -> dict[Key, _Curve]:
     folders = {relative_folder(path): Path(path).parent for path in runs}
+    samples = {Path(path).parts[2] for path in selection["path"]}  # runs/<target>/<sample>/...
     parts: dict[Key, list[Path]] = {}
     for path in map(Path, variants):
-        run = read_json(path)["run"]
-        if run.get("train_share") is not None and run["modality"] == run["base"]:
+        told = read_json(path)
+        run = told["run"]
+        if run["sample"] in samples and _is_a_share(run, told["overrides"]):
             parts.setdefault((run["model"], run["modality"], int(run["zoom"])), []).append(path.parent)
     chosen = {
         (str(row["model"]), str(row["modality"]), int(row["zoom"])): str(row["path"])
@@ -124,6 +128,12 @@ def _curves(selection: pd.DataFrame, runs: Iterable[Path | str], variants: Itera
             raise HissError(f"the study has no selected run of {key[0]}, {key[1]}, zoom {key[2]}; rerun the selection")
         curves[key] = _curve([*parts[key], folders[chosen[key]]])
     return curves
+
+
+def _is_a_share(run: Mapping[str, Any], overrides: Mapping[str, Any]) -> bool:
+    """Say whether a variant differs from the selected run by its share of the training objects alone."""
+    other = run["modality"] != run["base"] or run["members"] > 1 or overrides
+    return run.get("train_share") is not None and not other
 
 
 def _curve(folders: list[Path]) -> _Curve:
@@ -153,19 +163,26 @@ def _scatter_of_draws(sizes: list[Size]) -> float:
 
 
 def _resampled_rmse(
-    size: Size, counts: NDArray[np.int64], index: NDArray[np.int64], seed: int, scatter: float
+    size: Size, counts: NDArray[np.int64], index: NDArray[np.int64], seed: tuple[int, int], scatter: float
 ) -> Array:
     """Return (n_resamples,), the mean RMSE of draws drawn with replacement on groups drawn with replacement.
 
-    One fit alone, as that of all training objects, is given the scatter of others: it too might have come otherwise.
+    Of k draws k - 1 are drawn: the mean of k would scatter by (k - 1) / k of the variance of a mean of k draws, since
+    each is counted from the mean of these very draws (Rao & Wu 1988, JASA 83, 231). Which they are is the same for all
+    sizes, whose draws of one seed lie within each other. One fit alone, as that of all training objects, is given the
+    scatter of others, each size its own: it too might have come otherwise.
+
+    Parameters
+    ----------
+    seed
+        Of the draws, and the size's own place.
     """
     sums = np.stack([np.bincount(index, one, counts.shape[1]) for one in size.squares])
     each = np.sqrt(sums @ counts.T / (counts @ np.bincount(index, minlength=counts.shape[1])))
-    rng = np.random.default_rng(seed)
     if len(each) == 1:
-        alone: Array = each[0] + rng.normal(0, scatter, len(counts))
+        alone: Array = each[0] + np.random.default_rng(seed).normal(0, scatter, len(counts))
         return alone
-    drawn = rng.integers(0, len(each), (len(counts), len(each)))
+    drawn = np.random.default_rng(seed[0]).integers(0, len(each), (len(counts), len(each) - 1))
     mean: Array = np.take_along_axis(each.T, drawn, axis=1).mean(axis=1)
     return mean
 

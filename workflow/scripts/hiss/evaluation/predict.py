@@ -19,7 +19,7 @@ from hiss.evaluation.predicted import Predicted, with_interval
 from hiss.evaluation.prediction_table import COLUMNS
 from hiss.evaluation.quantile_ends import predict_quantiles
 from hiss.files import read_json, read_table, write_table
-from hiss.modality import FUSIONS, SINGLE, Modality
+from hiss.modality import ENVIRONMENT, FUSIONS, SINGLE, Modality
 from hiss.models.base import Data, Model
 from hiss.models.features import Sources, load_data
 from hiss.models.fusion import late_fusion
@@ -192,7 +192,14 @@ class _Cube:
     def sources(self, modality: Modality, zoom: int, treatment: Treatment) -> Sources:
         of_spectra = zoom if modality.spectra_zoom is None else modality.spectra_zoom
         treated = None if treatment.leaves_all else Treated(treatment, self._arrays(0), self._neighbours(treatment))
-        return Sources(self._arrays(zoom), self._arrays(of_spectra), self.objects, self._lines(modality), treated)
+        return Sources(
+            self._arrays(zoom),
+            self._arrays(of_spectra),
+            self.objects,
+            self._lines(modality),
+            treated,
+            self._environment(modality),
+        )
 
     def _neighbours(self, treatment: Treatment) -> Path | None:
         """The neighbours in the cube's cutouts, found as those of the sample were."""
@@ -225,6 +232,19 @@ class _Cube:
             say("emission lines are measured in the spectra of the cube; the study has the survey's own where it can")
             write_table(path, measure_lines(read_table(self.objects), _NO_FILES, self.folder, self.path))
         return path if modality.lines else None
+
+    def _environment(self, modality: Modality) -> Path | None:
+        """The surroundings of the targets; the study's own catalogue is not known here."""
+        if not modality.environment:
+            return None
+        path = self.folder / "environment.parquet"
+        if not path.exists():
+            from hiss.sample.environment import MATCH_ARCSEC, galaxies_of_cube, measure_environment
+
+            say("densities of this cube's galaxies stand for those of the catalogue that the run was trained with")
+            galaxies = galaxies_of_cube(self.path, MATCH_ARCSEC)
+            write_table(path, measure_environment(read_table(self.objects), galaxies, MATCH_ARCSEC))
+        return path
 
 
 def _predict(run: _Run, cube: _Cube, threads: int) -> Predicted:
@@ -297,7 +317,8 @@ def reasons_of(data: Data, modality: Modality) -> NDArray[np.object_]:
     """Return (n,) why a model cannot look at an object: what it has no value of; "" where nothing is missing."""
     parts = {"missing pixels": data.images.reshape(len(data), -1), "a gap in its spectrum": data.spectra}
     if modality.redshift:
-        parts[_NO_REDSHIFT] = data.extras[:, -1:]
+        place = data.n_extras - 1 - (len(ENVIRONMENT) if modality.environment else 0)
+        parts[_NO_REDSHIFT] = data.extras[:, place : place + 1]
     lacks = {what: ~np.isfinite(values).all(axis=1) for what, values in parts.items()}
     if data.gaps:  # short ones are for the model, and a spectrum with a long one is NaN throughout
         lacks["a gap in its spectrum"] = ~np.isfinite(data.spectra).any(axis=1)

@@ -84,14 +84,15 @@ def residual_table(
     objects
         The sample's, for what is known of each.
     magnitudes
-        ``row, r``: of the light in an aperture on the cutout (`hiss.sample.diagnostics`).
+        ``row, r``: of the light in an aperture on the untreated cutout (`hiss.sample.diagnostics`).
     run
         ``model, modality, zoom``.
 
     Returns
     -------
     DataFrame
-        ``residual`` is prediction less truth [dex], ``label_sigma`` (P84 - P16) / 2 [dex], NaN where unknown.
+        ``residual`` is prediction less truth [dex], ``label_sigma`` (P84 - P16) / 2 [dex], NaN where unknown;
+        ``r_magnitude`` is of the cutout before neighbours are masked, where the sample masks them.
     """
     chosen = (tests[list(run)] == pd.Series(dict(run))).all(axis=1)
     table = (

@@ -29,7 +29,7 @@ from hiss.evaluation.selection import selected_metrics
 from hiss.models.base import Data
 from hiss.models.device import reproducible
 from hiss.models.features import open_part
-from hiss.models.network import Network
+from hiss.models.network import EMBEDDING_SPREAD, Attention, Network
 from hiss.models.vgg import VGGNet12, place
 from hiss.progress import say
 
@@ -212,7 +212,7 @@ def as_columns(parts: Sequence[Array], layout: Layout) -> Array:
 
 
 def with_random_weights(network: Network, seed: int) -> Network:
-    """Return a copy of a network whose layers all have weights drawn anew."""
+    """Return a copy of a network all of whose parameters are drawn anew, or as they are before training."""
     other = deepcopy(network)
     torch.manual_seed(seed)
     for module in other.modules():
@@ -222,6 +222,11 @@ def with_random_weights(network: Network, seed: int) -> Network:
                 nn.init.zeros_(module.bias)
         elif isinstance(module, nn.BatchNorm2d | nn.LayerNorm):
             module.reset_parameters()
+        elif isinstance(module, nn.MultiheadAttention):
+            nn.init.xavier_uniform_(module.in_proj_weight)
+            nn.init.zeros_(module.in_proj_bias)
+        elif isinstance(module, Attention):
+            nn.init.trunc_normal_(module.embedding, std=EMBEDDING_SPREAD)
     return other
 
 

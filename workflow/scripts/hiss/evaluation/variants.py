@@ -20,6 +20,9 @@ VARIANT_COLUMNS = [
     *("fit_s", "fit_s_study", "peak_memory_mb", "peak_memory_mb_study", "path", "path_study"),
 ]
 
+_AND = "; "
+"""Between two things that a variant changes, in words."""
+
 
 class _Done(NamedTuple):
     """A run that is done."""
@@ -99,8 +102,13 @@ def compare_variants(
 
 
 def without_shares(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the variants that are no points of a learning curve, which has a figure of its own."""
-    return table[table["train_share"].isna()] if "train_share" in table else table
+    """Return the variants that are no points of a learning curve, which has a figure of its own.
+
+    A share of the training objects beside which something else is changed is no such point.
+    """
+    if "train_share" not in table:
+        return table
+    return table[table["train_share"].isna() | table["changed"].astype(str).str.contains(_AND, regex=False)]
 
 
 def _read(folder: Path) -> _Done:
@@ -177,6 +185,7 @@ def what_changed(run: Mapping[str, Any], overrides: Mapping[str, Any], study_sam
         f"sample {run['sample']}": run["sample"] != study_sample,
         "spectra at rest, by their redshift": modality.rest_frame,
         "the redshift as a feature": modality.redshift,
+        "densities of catalogue neighbours, by their redshifts and the object's, as features": modality.environment,
         f"spectra of zoom {modality.spectra_zoom} with images of zoom {run['zoom']}": modality.spectra_zoom is not None,
         "attention between the two trunks": modality.base != base.base,
         f"mean of {run['members']} seeds": run["members"] > 1,
@@ -184,4 +193,4 @@ def what_changed(run: Mapping[str, Any], overrides: Mapping[str, Any], study_sam
         f"{100 * (run.get('train_share') or 1):g} % of the training objects": run.get("train_share") is not None,
     }
     settings = [f"{name} = {value}" for name, value in overrides.items()]
-    return "; ".join([text for text, applies in told.items() if applies] + settings)
+    return _AND.join([text for text, applies in told.items() if applies] + settings)

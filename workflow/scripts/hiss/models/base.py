@@ -2,7 +2,7 @@
 
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Self, TypeVar
@@ -15,6 +15,7 @@ from hiss.bands import BANDS
 from hiss.errors import HissError
 from hiss.modality import Modality
 from hiss.models.checkpoint import Checkpoint
+from hiss.models.class_metrics import class_codes
 
 Floats = NDArray[np.float32]
 
@@ -29,17 +30,17 @@ class Data:
     """
 
     features: Floats
-    """(n, 5 side^2 + n_samples + n_extras): the cutout of each object, flattened in order band, row, column, its
+    """(n, n_bands side^2 + n_samples + n_extras): the cutout of each object, flattened in order band, row, column, its
     spectrum [1e-17 erg s-1 cm-2 Angstrom-1], then what else it is known by: the redshift, or the emission lines."""
 
     side: int
     """Side of a cutout [pixel]; 0 where there is none."""
 
     target: NDArray[np.float64]
-    """(n,) what is predicted (AVG, log10 of the SFR in M_sun/yr); NaN where it is not known."""
+    """(n,) what is predicted (AVG, log10 of the SFR in M_sun/yr; or the code of a class); NaN where it is not known."""
 
     sky_sigma: Floats | None = None
-    """(n, 5) sigma of each cutout's darkest pixel, its sky noise; NaN where unknown, None where there is no cutout."""
+    """(n, n_bands) sigma of each cutout's darkest pixel, its sky noise; NaN where unknown, None without cutouts."""
 
     n_extras: int = 0
     """Columns after the spectrum."""
@@ -57,6 +58,12 @@ class Data:
     """Whether samples of a spectrum may be NaN: short gaps that the sample leaves to the model. A spectrum that is NaN
     throughout is none."""
 
+    classes: tuple[str, ...] = ()
+    """Names of the classes whose codes 0, 1, ... the target is; empty where it is a number."""
+
+    n_bands: int = len(BANDS)
+    """Bands of a cutout: u g r i z, or the three colours of a picture."""
+
     @classmethod
     def from_arrays(
         cls,
@@ -65,11 +72,14 @@ class Data:
         target: ArrayLike | None = None,
         image_sigma: Floats | None = None,
         extras: Floats | None = None,
+        classes: Sequence[str] = (),
     ) -> Self:
-        """Join arrays (n, 5, side, side), (n, n_samples) and (n, n_extras), any of which may be None.
+        """Join arrays (n, n_bands, side, side), (n, n_samples) and (n, n_extras), any of which may be None.
 
         Parameters
         ----------
+        target
+            (n,) numbers, or codes of the ``classes``.
         image_sigma
             Sigma of each pixel, of the images' shape, from which the sky noise is taken.
         """
@@ -84,6 +94,8 @@ class Data:
             target=np.full(n, np.nan) if target is None else np.asarray(target, dtype=np.float64),
             sky_sigma=None if image_sigma is None else sky_sigma_of(image_sigma),
             n_extras=0 if extras is None else extras.shape[1],
+            classes=tuple(classes),
+            n_bands=len(BANDS) if images is None else images.shape[1],
         )
 
     def __len__(self) -> int:
@@ -92,7 +104,7 @@ class Data:
     @property
     def n_pixels(self) -> int:
         """Columns of the features that are pixels of the cutout."""
-        return len(BANDS) * self.side**2
+        return self.n_bands * self.side**2
 
     @property
     def n_samples(self) -> int:
@@ -110,8 +122,8 @@ class Data:
 
     @property
     def images(self) -> Floats:
-        """(n, 5, side, side) view of the cutouts."""
-        return self.features[:, : self.n_pixels].reshape(len(self), len(BANDS), self.side, self.side)
+        """(n, n_bands, side, side) view of the cutouts."""
+        return self.features[:, : self.n_pixels].reshape(len(self), self.n_bands, self.side, self.side)
 
     @property
     def spectra(self) -> Floats:
@@ -128,7 +140,11 @@ class Data:
         rows = np.asarray(rows, dtype=np.int64)
         sky = None if self.sky_sigma is None else self.sky_sigma[rows]
         label = None if self.label_sigma is None else self.label_sigma[rows]
-        taken = Data(self.features[rows], self.side, self.target[rows], sky, self.n_extras, label, gaps=self.gaps)
+        taken = replace(
+            self,
+            features=self.features[rows], target=self.target[rows], sky_sigma=sky, label_sigma=label,
+            bins=None, bin_rows=None,
+        )  # fmt: skip
         if self.bins is None or (np.diff(rows) <= 0).any():
             return taken
         return replace(taken, bins=self.bins, bin_rows=rows if self.bin_rows is None else self.bin_rows[rows])
@@ -143,17 +159,22 @@ def sky_sigma_of(image_sigma: Floats) -> Floats:
     return least
 
 
-def feature_names(side: int, n_samples: int, n_extras: int = 0) -> list[str]:
-    """Return a name for each column of the features: ``r_3_17`` (band, row, column), ``wl_204``, ``extra_0``."""
-    pixels = [f"{band}_{y}_{x}" for band in BANDS for y in range(side) for x in range(side)]
+def feature_names(side: int, n_samples: int, n_extras: int = 0, n_bands: int = len(BANDS)) -> list[str]:
+    """Return a name for each column of the features: ``r_3_17`` (band, row, column), ``wl_204``, ``extra_0``.
+
+    Bands that are not the survey's five are told by their number: ``band0_3_17``.
+    """
+    bands = BANDS if n_bands == len(BANDS) else [f"band{number}" for number in range(n_bands)]
+    pixels = [f"{band}_{y}_{x}" for band in bands for y in range(side) for x in range(side)]
     rest = [f"wl_{sample}" for sample in range(n_samples)] + [f"extra_{column}" for column in range(n_extras)]
     return pixels + rest
 
 
 class Model(ABC):
-    """A regressor of one modality: settings in ``__init__`` and nothing else there.
+    """A regressor, or a classifier, of one modality: settings in ``__init__`` and nothing else there.
 
-    After ``fit`` or ``load`` it predicts. The same data, settings, seed and threads give the same bytes.
+    Which of both the training data tell, by their `classes`. After ``fit`` or ``load`` it predicts. The same data,
+    settings, seed and threads give the same bytes.
     """
 
     name: ClassVar[str]
@@ -165,8 +186,15 @@ class Model(ABC):
     takes_nan: ClassVar[bool] = False
     """Whether a feature may be NaN, as an emission line out of the spectrum's range is."""
 
+    learns_classes: ClassVar[bool] = False
+    """Whether it may be a classifier."""
+
+    classes: tuple[str, ...] = ()
+    """Names of the classes it tells apart, in the order of their codes; empty for a regressor."""
+
     curve: pd.DataFrame = pd.DataFrame()
-    """``iteration, train_rmse, validation_rmse`` of the last fit, from 1; empty where there are no iterations."""
+    """``iteration, train_rmse, validation_rmse`` of the last fit, from 1, of a classifier ``..._log_loss``; empty where
+    there are no iterations."""
 
     best_iteration: int | None = None
     """Iteration of the curve that is kept."""
@@ -188,19 +216,24 @@ class Model(ABC):
         Raises
         ------
         HissError
-            When the data are of another modality, or a feature or a label is not finite.
+            When the data are of another modality, a feature or a label is not finite, or a label is of no class.
         """
+        self._check_classes(train, validation)
         for data, what in ((train, "training"), (validation, "validation")):
             self._check(data, f"the {what} objects")
             if not np.isfinite(data.target).all():
                 raise HissError(f"{self.name}: {what} objects without a label; drop them in the sample's split")
+            if data.classes:
+                class_codes(data.target, len(data.classes))
         if train.features.shape[1] != validation.features.shape[1]:
             raise HissError(f"{self.name}: training and validation objects have different numbers of features")
         self.n_features = train.features.shape[1]
+        if train.classes != self.classes:
+            self.classes = train.classes
         self._fit(train, validation)
 
     def predict(self, data: Data) -> NDArray[np.float64]:
-        """Return (n,) predictions, each object's independent of the others.
+        """Return (n,) predictions, or (n, K) probabilities of classes, each object's independent of the others.
 
         Raises
         ------
@@ -215,14 +248,14 @@ class Model(ABC):
                 f"{self.name}: fitted on {self.n_features} features but given {data.features.shape[1]}; "
                 "take the arrays of the zoom it was trained at"
             )
-        return self._predict(data) if len(data) else np.zeros(0)
+        return self._predict(data) if len(data) else self._room(0)
 
     def predict_training(self, train: Data) -> NDArray[np.float64]:
-        """Return (n,) predictions of the objects that ``fit`` was given last."""
+        """Return what ``predict`` would of the objects that ``fit`` was given last."""
         return self.predict(train)
 
     def out_of_fold(self, train: Data, fold: ArrayLike) -> NDArray[np.float64] | None:
-        """Return (n,) predictions of each training object by a model that did not see its fold.
+        """Return what a model that did not see its fold predicts of each training object, as ``predict`` tells it.
 
         None for a model that is not cross-validated. Called after ``fit`` on the same objects, or with the
         `best_iteration` of such a fit set.
@@ -243,6 +276,18 @@ class Model(ABC):
 
     @abstractmethod
     def _predict(self, data: Data) -> NDArray[np.float64]: ...
+
+    def _room(self, n: int) -> NDArray[np.float64]:
+        """Return an array for the predictions of n objects."""
+        return np.empty((n, len(self.classes)) if self.classes else n)
+
+    def _check_classes(self, train: Data, validation: Data) -> None:
+        if train.classes != validation.classes:
+            raise HissError(f"{self.name}: training and validation objects are of different classes")
+        if train.classes and not self.learns_classes:
+            raise HissError(f"{self.name}: it predicts a number and cannot tell classes apart; choose another model")
+        if len(train.classes) == 1:
+            raise HissError(f"{self.name}: {train.classes[0]} is the only class; name two or more")
 
     def _check(self, data: Data, what: str) -> None:
         if data.content != Modality.parse(self.modality).content:

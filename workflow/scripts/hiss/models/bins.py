@@ -68,7 +68,7 @@ def bin_features(
 def make_bins(train: Data, validation: Data, max_bin: int, threads: int) -> tuple[lgb.Dataset, lgb.Dataset]:
     """Return the binned training objects, and the validation objects in the same bins."""
     parameters = binning(max_bin) | {"num_threads": threads}
-    names = feature_names(train.side, train.n_samples, train.n_extras)
+    names = feature_names(train.side, train.n_samples, train.n_extras, train.n_bands)
     edges = _edges(train, names, parameters) if train.gaps else None
     binned = lgb.Dataset(train.features, label=train.target, feature_name=names, params=parameters, reference=edges)
     held = binned.create_valid(validation.features, label=validation.target, params=parameters)

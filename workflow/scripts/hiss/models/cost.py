@@ -48,7 +48,8 @@ class Work:
     """One job of the study.
 
     ``fits`` counts fits on all training objects; five folds of a fifth less are four. ``selected`` tells what is done
-    with the settings that win from the grid that finds them. ``model`` is also ``features`` or ``bins``.
+    with the settings that win from the grid that finds them. ``model`` is also ``features`` or ``bins``. ``begun`` is
+    work that a job does beside what is counted as its own.
     """
 
     model: str
@@ -57,6 +58,7 @@ class Work:
     settings: Mapping[str, Any]
     fits: float = 1
     selected: bool = False
+    begun: bool = False
 
 
 @dataclass(frozen=True)
@@ -166,7 +168,8 @@ def estimate(works: Iterable[Work], n_train: int, n_validation: int) -> list[Cos
             for selected in (False, True)
         )
         memory = max(memory_mb(work, n_train, n_validation) for work in members)
-        costs.append(Cost(model, zoom, len(members), of_grid, of_selected, memory))
+        jobs = sum(not work.begun for work in members)
+        costs.append(Cost(model, zoom, jobs, of_grid, of_selected, memory))
     return costs
 
 

@@ -9,7 +9,14 @@ import pandas as pd
 from hiss.errors import HissError
 from hiss.files import read_json, read_table, write_json, write_table
 from hiss.modality import SINGLE
-from hiss.models.metrics import LABEL_UNIT, scores
+from hiss.models.metrics import LABEL_UNIT
+from hiss.models.predictions import (
+    predicted,
+    prediction_columns,
+    prediction_units,
+    probability_columns,
+    table_scores,
+)
 from hiss.provenance import provenance
 
 PREDICTION_COLUMNS: Final = ["target_id", "row", "truth", "prediction"]
@@ -53,10 +60,12 @@ def same_objects(photo: pd.DataFrame, spectra: pd.DataFrame) -> pd.DataFrame:
 def late_fusion(photo: pd.DataFrame, spectra: pd.DataFrame) -> pd.DataFrame:
     """Return the mean of the photo and the spectra prediction of each object (thesis 3.4).
 
+    Of classes it is the mean of the probabilities, and the prediction the class that is most probable then.
+
     Parameters
     ----------
     photo, spectra
-        Tables with ``target_id, row, truth, prediction``, in any order.
+        Tables with ``target_id, row, truth, prediction`` and, of classes, ``p_0 .. p_{K-1}``, in any order.
 
     Returns
     -------
@@ -66,17 +75,19 @@ def late_fusion(photo: pd.DataFrame, spectra: pd.DataFrame) -> pd.DataFrame:
     Raises
     ------
     HissError
-        When the two are not of the same objects with the same truths.
+        When the two are not of the same objects with the same truths, or not of the same classes.
     """
     other = same_objects(photo, spectra)
-    mean = (photo["prediction"].to_numpy() + other["prediction"].to_numpy()) / 2
-    return with_prediction(photo, mean)
+    if probability_columns(photo.columns) != probability_columns(other.columns):
+        raise HissError("fusion: the two runs do not tell the same classes apart; rerun both on the same split")
+    return with_prediction(photo, (predicted(photo) + predicted(other)) / 2)
 
 
 def with_prediction(photo: pd.DataFrame, prediction: Any) -> pd.DataFrame:
-    """Return a table of predictions with others (n,) in their place."""
-    columns = [*PREDICTION_COLUMNS, *(["fold"] if "fold" in photo else [])]
-    return photo.assign(prediction=prediction)[columns].reset_index(drop=True)
+    """Return a table of predictions with others in their place: (n,), or probabilities (n, K)."""
+    told = prediction_columns(prediction)
+    columns = [*PREDICTION_COLUMNS, *(["fold"] if "fold" in photo else []), *list(told)[1:]]
+    return photo.assign(**told)[columns].reset_index(drop=True)
 
 
 def fused_metrics(
@@ -105,14 +116,14 @@ def fused_metrics(
         "n_train": photo["n_train"],
         "n_validation": len(fused),
         "n_features": sum(part["n_features"] for part in parts.values()),
-        "validation": scores(fused["truth"], fused["prediction"]),
+        "validation": table_scores(fused),
         "cv": None,
         "train": None,
         "best_iteration": None,
         "time": {key: sum(part["time"][key] for part in parts.values()) for key in photo["time"]},
         "peak_memory_mb": max(part["peak_memory_mb"] for part in parts.values()),
         "threads": max(part["threads"] for part in parts.values()),
-    }
+    } | ({"classes": photo["classes"]} if "classes" in photo else {})
 
 
 def fuse_selected(
@@ -154,7 +165,8 @@ def write_fusion(
 ) -> None:
     """Write validation.parquet and, last, metrics.json with its provenance."""
     metrics["provenance"] = provenance(inputs, metrics["run"], code)
-    write_table(Path(folder) / "validation.parquet", fused, PREDICTION_UNITS)
+    units = prediction_units(metrics["run"]["target"], metrics.get("classes", ()))
+    write_table(Path(folder) / "validation.parquet", fused, units)
     write_json(Path(folder) / "metrics.json", metrics)
 
 

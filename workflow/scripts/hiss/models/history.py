@@ -17,18 +17,18 @@ from hiss.progress import say
 class History:
     """What became of each epoch."""
 
-    train_rmse: list[float] = field(default_factory=list)
-    """As seen through dropout on the way."""
-    validation_rmse: list[float] = field(default_factory=list)
+    train_loss: list[float] = field(default_factory=list)
+    """The RMSE, or the log loss of classes, as seen through dropout on the way."""
+    validation_loss: list[float] = field(default_factory=list)
     """NaN where nothing is validated on."""
     seconds: list[float] = field(default_factory=list)
     best: int = 0
-    """The epoch of the best validation RMSE, from 1; 0 without one."""
+    """The epoch of the best validation loss, from 1; 0 without one."""
     best_weights: dict[str, Tensor] = field(default_factory=dict)
 
     def ended(self, epochs: int, patience: int | None) -> bool:
         """Say whether no epoch is to follow: all are done, or so many without a better one."""
-        done = len(self.train_rmse)
+        done = len(self.train_loss)
         return done >= epochs or (patience is not None and done - self.best >= patience)
 
 
@@ -69,7 +69,7 @@ class Keeper:
         if start - self._last < self._wait:
             return
         curve = torch.tensor(
-            [history.train_rmse, history.validation_rmse, history.seconds], dtype=torch.float64, device="cpu"
+            [history.train_loss, history.validation_loss, history.seconds], dtype=torch.float64, device="cpu"
         )
         self.write(
             {"curve": curve, "best": torch.tensor(history.best)}
@@ -92,11 +92,11 @@ class Keeper:
             for moment in ("exp_avg", "exp_avg_sq"):
                 # In the order of memory that the parameter has, which the fused step takes for granted.
                 state[moment] = torch.empty_like(parameter).copy_(kept[f"adam.{name}.{moment}"])
-        train_rmse, validation_rmse, seconds = kept["curve"].tolist()
+        train_loss, validation_loss, seconds = kept["curve"].tolist()
         device = next(network.parameters()).device
         best = {key: value.to(device) for key, value in _below("best.", kept).items()}
-        say(f"{self._path}: goes on after epoch {len(train_rmse)}")
-        return History(train_rmse, validation_rmse, seconds, int(kept["best"]), best)
+        say(f"{self._path}: goes on after epoch {len(train_loss)}")
+        return History(train_loss, validation_loss, seconds, int(kept["best"]), best)
 
 
 def _moments(network: nn.Module, optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:

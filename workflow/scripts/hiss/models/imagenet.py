@@ -65,7 +65,8 @@ def load_imagenet(trunk: Trunk, path: Path | str) -> None:
     """Set an image trunk's convolutions to those of a VGG13 trained on ImageNet.
 
     The first layer sees five bands where ImageNet has three colours: u and g share its blue, r has its green,
-    i and z share its red, so that a grey image gives what it gave before.
+    i and z share its red, so that a grey image gives what it gave before. A trunk for red, green and blue pictures
+    takes it as it is.
 
     Parameters
     ----------

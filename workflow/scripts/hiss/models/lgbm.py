@@ -1,5 +1,6 @@
 """LightGBM: boosted trees on the raw fluxes, binned once."""
 
+import json
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,17 +15,22 @@ from hiss.errors import HissError
 from hiss.files import atomic
 from hiss.models.base import Data, Floats, Model, fold_parts
 from hiss.models.bins import binning, open_bins
-from hiss.models.weights import label_weights
+from hiss.models.losses import Loss, loss_of
+from hiss.models.weights import object_weights
 from hiss.progress import say
 
 _LINE_EVERY = 10.0  # seconds between lines in the log
 _PREDICT_BYTES = 2**24  # of features that are mapped and predicted at once
 _LEAST_POOL_MB = 64.0
 _MODALITY = "hiss_modality="  # begins the line we add to LightGBM's text, which it does not read
+_CLASSES = "hiss_classes="  # begins a line before it, of a classifier
 
 
 class LightGBM(Model):
     """Gradient boosting of regression trees with early stopping on the validation RMSE (thesis 3.3).
+
+    Where the training data tell classes, it is one tree a class and iteration on the log loss (LightGBM's
+    ``multiclass``, for two classes as well), which early stopping then looks at.
 
     Parameters
     ----------
@@ -42,6 +48,8 @@ class LightGBM(Model):
         Most trees, and how many without a better validation loss end the fit.
     label_weights
         Whether objects weigh by the certainty of their label; the validation objects, and the curve, never do.
+    class_weights
+        Whether every class weighs alike, however rare; again not in the curve.
     cross_validate
         Whether each training object is also predicted by a model that did not see its fold, at a fit's cost a fold.
     quantile
@@ -50,6 +58,7 @@ class LightGBM(Model):
 
     name = "lightgbm"
     files = ("model.txt",)
+    learns_classes = True
 
     _binned: lgb.Dataset | None = None
 
@@ -65,6 +74,7 @@ class LightGBM(Model):
         rounds: int = 2000,
         early_stopping_rounds: int = 10,
         label_weights: bool = False,
+        class_weights: bool = False,
         cross_validate: bool = False,
         quantile: float | None = None,
         seed: int = 1,
@@ -80,6 +90,7 @@ class LightGBM(Model):
         self.rounds = rounds
         self.early_stopping_rounds = early_stopping_rounds
         self.label_weights = label_weights
+        self.class_weights = class_weights
         self.cross_validate = cross_validate
         self.quantile = quantile
 
@@ -91,6 +102,8 @@ class LightGBM(Model):
         objective: dict[str, Any] = {"objective": "regression"}
         if self.quantile is not None:
             objective = {"objective": "quantile", "alpha": self.quantile}
+        if self.classes:
+            objective = {"objective": "multiclass", "num_class": len(self.classes)}
         return (
             binning(self.max_bin)
             | objective
@@ -110,8 +123,10 @@ class LightGBM(Model):
         )
 
     def _fit(self, train: Data, validation: Data) -> None:
+        if train.classes and self.quantile is not None:
+            raise HissError("lightgbm: classes have no quantiles; leave the setting quantile out")
         self._binned, held = self._open_bins(train, validation)
-        losses = _Losses(self._binned, train.target, validation.target, self.quantile)
+        losses = _Losses(self._binned, train.target, validation.target, *loss_of(len(self.classes), self.quantile))
         self._booster = lgb.train(
             self._parameters(train),
             self._binned,
@@ -128,11 +143,11 @@ class LightGBM(Model):
     def _open_bins(self, train: Data, validation: Data) -> tuple[lgb.Dataset, lgb.Dataset]:
         binned, held = open_bins(train, validation, self.max_bin, self.threads)
         binned.set_label(train.target)  # quantiles are of errors, not of the labels that lie in the bins
-        binned.set_weight(label_weights(train.label_sigma) if self.label_weights else None)
+        binned.set_weight(object_weights(train, self.label_weights, self.class_weights))
         return binned, held
 
     def predict_training(self, train: Data) -> NDArray[np.float64]:
-        """Return (n,) predictions of the objects it was fitted on, which the fit has made."""
+        """Return predictions, (n,) or (n, K), of the objects it was fitted on, which the fit has made."""
         return self._of_training
 
     def _predict(self, data: Data) -> NDArray[np.float64]:
@@ -145,14 +160,21 @@ class LightGBM(Model):
         return np.asarray(found, dtype=np.float64)
 
     def gain(self) -> NDArray[np.float64]:
-        """Return (n_features,), by how much the splits on each feature lowered the training loss in all."""
+        """Return (n_features,), by how much splits on each feature lowered the training loss in all, of all classes."""
         return np.asarray(self._booster.feature_importance("gain", iteration=self.best_iteration), dtype=np.float64)
 
     def contributions(self, data: Data) -> NDArray[np.float64]:
         """Return (n, n_features), what each feature adds to each prediction, by TreeSHAP (Lundberg et al. 2020).
 
         With the mean prediction of the training objects, which is left out, they add up to the prediction.
+
+        Raises
+        ------
+        HissError
+            For a classifier, of which each class has contributions of its own.
         """
+        if self.classes:
+            raise HissError("lightgbm: contributions are those of a regression; a classifier has them class by class")
         self._check(data, "the objects to explain")
         found = self._booster.predict(
             data.features, num_iteration=self.best_iteration, num_threads=self.threads, pred_contrib=True
@@ -160,7 +182,7 @@ class LightGBM(Model):
         return np.asarray(found, dtype=np.float64)[:, :-1]
 
     def out_of_fold(self, train: Data, fold: ArrayLike) -> NDArray[np.float64] | None:
-        """Return (n,) predictions of each object by a model of ``best_iteration`` trees grown without its fold.
+        """Return predictions of each object by a model of ``best_iteration`` iterations grown without its fold.
 
         None unless ``cross_validate`` asks for it. The folds are rows of the bins of the whole training set, which
         know no labels; so nothing is binned again and no feature is read.
@@ -168,7 +190,7 @@ class LightGBM(Model):
         if not self.cross_validate:
             return None
         binned = self._binned or self._open_bins(train, train)[0]
-        prediction = np.empty(len(train))
+        prediction = self._room(len(train))
         parameters = self._parameters(train)
         parts = fold_parts(fold)
         for number, held_out in enumerate(parts, start=1):
@@ -176,6 +198,8 @@ class LightGBM(Model):
             part, held = (
                 binned.subset(np.flatnonzero(rows).tolist(), params=parameters) for rows in (~held_out, held_out)
             )
+            if self.class_weights and self.classes:
+                part.construct().set_weight(object_weights(train, self.label_weights, True, ~held_out))
             booster = lgb.Booster(parameters, part)
             booster.add_valid(held, "held out")
             for _ in range(self.best_iteration or self.rounds):
@@ -184,10 +208,11 @@ class LightGBM(Model):
         return prediction
 
     def save(self, folder: Path) -> None:
-        """Write ``model.txt``, LightGBM's own text up to the best iteration, and a line that tells the modality."""
+        """Write ``model.txt``, LightGBM's own text up to the best iteration, then lines for modality and classes."""
         with atomic(folder / "model.txt") as path:
             text = self._booster.model_to_string(num_iteration=self.best_iteration)
-            path.write_text(f"{text}{_MODALITY}{self.modality}\n")
+            classes = f"{_CLASSES}{json.dumps(self.classes)}\n" if self.classes else ""
+            path.write_text(f"{text}{classes}{_MODALITY}{self.modality}\n")
 
     @classmethod
     def load(cls, folder: Path, threads: int = 1) -> Self:
@@ -200,37 +225,43 @@ class LightGBM(Model):
         """
         path = folder / "model.txt"
         text, _, modality = path.read_text().rpartition(_MODALITY)
+        text, _, classes = text.partition(_CLASSES)
         try:
             booster = lgb.Booster(model_str=text)
         except lgb.basic.LightGBMError as error:
             raise HissError(f"{path}: not a LightGBM model ({error}); delete the run's folder and rerun it") from None
         model = cls(modality=modality.strip(), threads=threads)
         model._booster = booster
-        model.best_iteration = booster.num_trees()
+        model.classes = tuple(json.loads(classes)) if classes else ()
+        model.best_iteration = booster.current_iteration()
         model.n_features = booster.num_feature()
         return model
 
 
 class _Losses:
-    """LightGBM's metric: the RMSE, or the pinball loss of a quantile, of both sides after each iteration.
+    """LightGBM's metric: the loss of both sides after each iteration.
 
     It keeps the predictions of the training objects at the iteration that is best on the validation objects: they are
     scores LightGBM holds anyway, and so need no reading of the features.
     """
 
     def __init__(
-        self, binned: lgb.Dataset, train: NDArray[np.float64], validation: NDArray[np.float64], quantile: float | None
+        self,
+        binned: lgb.Dataset,
+        train: NDArray[np.float64],
+        validation: NDArray[np.float64],
+        name: str,
+        loss: Loss,
     ) -> None:
         self._binned = binned
         self._truth = {"train": train, "validation": validation}
-        self._quantile = quantile
-        self._name = "rmse" if quantile is None else "pinball"
+        self._name, self._loss = name, loss
         self._history: dict[str, list[float]] = {"train": [], "validation": []}
         self._latest = self.training = np.empty(0)
 
     def __call__(self, prediction: NDArray[np.float64], dataset: lgb.Dataset) -> tuple[str, float, bool]:
         side = "train" if dataset is self._binned else "validation"
-        loss = self._loss(self._truth[side] - prediction)
+        loss = self._loss(self._truth[side], prediction)
         if side == "train":
             self._latest = prediction.copy()  # LightGBM writes the next iteration's into the same array
         elif loss < min(self._history[side], default=np.inf):
@@ -238,13 +269,8 @@ class _Losses:
         self._history[side].append(loss)
         return self._name, loss, False
 
-    def _loss(self, error: NDArray[np.float64]) -> float:
-        if self._quantile is None:
-            return float(np.sqrt((error**2).mean()))
-        return float(np.maximum(self._quantile * error, (self._quantile - 1) * error).mean())
-
     def curve(self) -> pd.DataFrame:
-        """Return ``iteration, train_rmse, validation_rmse``, or the pinball losses."""
+        """Return ``iteration, train_rmse, validation_rmse``, or another loss by its name."""
         losses = {f"{side}_{self._name}": values for side, values in self._history.items()}
         return pd.DataFrame({"iteration": np.arange(1, len(self._history["train"]) + 1), **losses})
 

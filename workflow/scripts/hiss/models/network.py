@@ -20,6 +20,9 @@ _LEAST_MAP: Final = 2  # pixels, or samples, a side of the last map
 _LEAST_IMAGE_TOKENS, _LEAST_SPECTRUM_TOKENS = 4, 8  # a side, where attention is to tell the places apart
 _HEADS: Final = 8
 _ATTENTION_LAYERS: Final = 2
+EMBEDDING_SPREAD: Final = 0.02
+"""Standard deviation of the attention's embedding before training."""
+
 _FIRST_SPREAD: Final = 0.3  # of predictions before training, in standard deviations of the label
 _WIDE, _SMALL = 32, 16  # channels and pixels where a CPU is faster with each channel by itself (measured)
 
@@ -87,7 +90,7 @@ class Attention(nn.Module):
     def __init__(self, n_places: Sequence[int], channels: int) -> None:
         super().__init__()
         self.embedding = nn.Parameter(torch.empty(1 + sum(n_places), channels))
-        nn.init.trunc_normal_(self.embedding, std=0.02)
+        nn.init.trunc_normal_(self.embedding, std=EMBEDDING_SPREAD)
         # Without dropout: the regressor's drops half of what comes of it.
         layer = nn.TransformerEncoderLayer(channels, _HEADS, 2 * channels, 0.0, batch_first=True, norm_first=True)
         self.encoder = nn.TransformerEncoder(layer, _ATTENTION_LAYERS, enable_nested_tensor=False)
@@ -117,6 +120,10 @@ class Network(nn.Module):
         Channels of the first block; the hidden layers have 64 times as many units (4096 for VGG's own 64).
     attention
         Join the trunks' maps by attention in place of concatenation.
+    n_outputs
+        Numbers that are told of an object: one, or one a class.
+    n_bands
+        Of the cutouts.
     """
 
     def __init__(
@@ -128,10 +135,12 @@ class Network(nn.Module):
         dropout: float,
         batch_norm: bool,
         attention: bool = False,
+        n_outputs: int = 1,
+        n_bands: int = len(BANDS),
     ) -> None:
         super().__init__()
         least = (_LEAST_IMAGE_TOKENS, _LEAST_SPECTRUM_TOKENS) if attention else (_LEAST_MAP, _LEAST_MAP)
-        self.image_trunk = Trunk(len(BANDS), (side, side), 2, width, batch_norm, least[0]) if side else None
+        self.image_trunk = Trunk(n_bands, (side, side), 2, width, batch_norm, least[0]) if side else None
         self.spectrum_trunk = (
             Trunk(1, (1, n_samples), _SPECTRUM_POOL, width, batch_norm, least[1]) if n_samples else None
         )
@@ -149,7 +158,7 @@ class Network(nn.Module):
             nn.Linear(hidden, hidden),
             nn.ReLU(inplace=True),
             nn.Dropout(dropout),
-            nn.Linear(hidden, 1),
+            nn.Linear(hidden, n_outputs),
         )
         for part in (*trunks, self.head):
             _initialise(part)
@@ -168,17 +177,20 @@ class Network(nn.Module):
     def calm(self, inputs: Sequence[Tensor]) -> None:
         """Scale the last layer down until the predictions of some objects spread by `_FIRST_SPREAD` at most.
 
+        Of classes it is the outputs of an object among each other, so that none is sure of itself before it is trained.
+
         Max pooling passes on the largest of its inputs, so that a deep stack ends wider than it began; at a low
         learning rate a network that starts far off would spend its epochs on coming back.
         """
         self.eval()
-        spread = float(self.forward(inputs).std())
+        out = self.forward(inputs)
+        spread = float((out if out.ndim == 1 else out - out.mean(dim=1, keepdim=True)).std())
         if spread > _FIRST_SPREAD:
             for values in self.head[-1].parameters():
                 values.mul_(_FIRST_SPREAD / spread)
 
     def forward(self, inputs: Sequence[Tensor]) -> Tensor:
-        """Return (n,) float32 predictions.
+        """Return float32 predictions: (n,), or (n, n_outputs) where they are several.
 
         Parameters
         ----------
@@ -197,7 +209,7 @@ class Network(nn.Module):
         # A prediction in bfloat16 would be rounded to 0.01 dex.
         with torch.autocast(hidden.device.type, enabled=False):
             out: Tensor = self.head[-1](hidden.float())
-        return out[:, 0]
+        return out[:, 0] if out.shape[1] == 1 else out
 
 
 def _initialise(part: nn.Module) -> None:

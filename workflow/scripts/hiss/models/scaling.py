@@ -141,9 +141,10 @@ class ScalarScaling:
 
     @classmethod
     def fit(cls, data: Data) -> Self:
-        """Take mean and std of each from training objects."""
+        """Take mean and std of each from training objects; one that is the same for all of them is not stretched."""
         values = data.extras.astype(np.float64)
-        return cls(values.mean(axis=0).tolist(), np.maximum(values.std(axis=0), 1e-6).tolist())
+        std = values.std(axis=0)
+        return cls(values.mean(axis=0).tolist(), np.where(std > 1e-6, std, 1.0).tolist())
 
     def apply(self, values: Floats) -> Floats:
         """Return scaled numbers (n, n_extras) float32."""
@@ -152,30 +153,70 @@ class ScalarScaling:
 
 
 @dataclass(frozen=True)
+class ColumnScaling:
+    """x -> (x - mean) / std, each sample by itself, as the coefficients of a sound have it; missing ones are 0."""
+
+    mean: list[float]
+    std: list[float]
+
+    @classmethod
+    def fit(cls, data: Data) -> Self:
+        """Take mean and std of each sample from the training objects that have it."""
+        known = np.isfinite(data.spectra)
+        count = np.maximum(known.sum(axis=0), 1)
+        mean = np.where(known, data.spectra, 0).sum(axis=0, dtype=np.float64) / count
+        variance = (np.where(known, data.spectra - mean, 0) ** 2).sum(axis=0, dtype=np.float64) / count
+        return cls(mean.tolist(), np.maximum(np.sqrt(variance), 1e-6).tolist())
+
+    def apply(self, spectra: Floats) -> Floats:
+        """Return scaled spectra (n, n_samples) float32."""
+        scaled: Floats = ((spectra - np.asarray(self.mean)) / np.asarray(self.std)).astype(np.float32)
+        return np.nan_to_num(scaled, copy=False, nan=0.0)
+
+
+@dataclass(frozen=True)
 class Scaling:
-    """The scaling of a network's inputs and of its label."""
+    """The scaling of a network's inputs and of its label; the codes of classes stay as they are."""
 
     images: ImageScaling | None
-    spectra: SpectrumScaling | None
+    spectra: SpectrumScaling | ColumnScaling | None
     extras: ScalarScaling | None
     target_mean: float
     target_std: float
 
     @classmethod
-    def fit(cls, train: Data, image_scaling: str) -> Self:
-        """Fit on training objects whatever the modality has."""
+    def fit(cls, train: Data, image_scaling: str, spectrum_scaling: str = "log_norm") -> Self:
+        """Fit on training objects whatever the modality has.
+
+        Parameters
+        ----------
+        image_scaling
+            As of `ImageScaling`.
+        spectrum_scaling
+            ``log_norm`` (`SpectrumScaling`) or ``standard`` (`ColumnScaling`).
+
+        Raises
+        ------
+        HissError
+            For another scaling.
+        """
+        kinds: dict[str, type[SpectrumScaling] | type[ColumnScaling]]
+        kinds = {"log_norm": SpectrumScaling, "standard": ColumnScaling}
+        if spectrum_scaling not in kinds:
+            raise HissError(f"spectra are scaled by log_norm or standard, not {spectrum_scaling!r}")
         return cls(
             images=ImageScaling.fit(train, image_scaling) if train.side else None,
-            spectra=SpectrumScaling.fit(train) if train.n_samples else None,
+            spectra=kinds[spectrum_scaling].fit(train) if train.n_samples else None,
             extras=ScalarScaling.fit(train) if train.n_extras else None,
-            target_mean=float(train.target.mean()),
-            target_std=max(float(train.target.std()), 1e-6),
+            target_mean=0.0 if train.classes else float(train.target.mean()),
+            target_std=1.0 if train.classes else max(float(train.target.std()), 1e-6),
         )
 
     @property
     def n_scalars(self) -> int:
         """Numbers that stand beside images and spectra: the spectrum's norm, and the extras."""
-        return (1 if self.spectra else 0) + (len(self.extras.mean) if self.extras else 0)
+        norms = 1 if isinstance(self.spectra, SpectrumScaling) else 0
+        return norms + (len(self.extras.mean) if self.extras else 0)
 
     def apply(self, data: Data) -> list[Floats]:
         """Return a network's inputs, float32, as far as there are some.
@@ -186,10 +227,12 @@ class Scaling:
         scalars: list[Floats] = []
         if self.images:
             inputs.append(np.moveaxis(self.images.apply(data.images), 1, 3))
-        if self.spectra:
+        if isinstance(self.spectra, SpectrumScaling):
             shape, norm = self.spectra.apply(data.spectra)
             inputs.append(shape)
             scalars.append(norm)
+        elif self.spectra:
+            inputs.append(self.spectra.apply(data.spectra))
         if self.extras:
             scalars.append(self.extras.apply(data.extras))
         return [*inputs, np.concatenate(scalars, axis=1)] if scalars else inputs
@@ -214,8 +257,12 @@ class Scaling:
         images, spectra, extras = values["images"], values["spectra"], values["extras"]
         return cls(
             images=None if images is None else ImageScaling(**images),
-            spectra=None if spectra is None else SpectrumScaling(**spectra),
+            spectra=None if spectra is None else _spectrum_scaling(spectra),
             extras=None if extras is None else ScalarScaling(**extras),
             target_mean=values["target_mean"],
             target_std=values["target_std"],
         )
+
+
+def _spectrum_scaling(values: dict[str, Any]) -> SpectrumScaling | ColumnScaling:
+    return SpectrumScaling(**values) if "norm_mean" in values else ColumnScaling(**values)

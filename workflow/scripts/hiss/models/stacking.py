@@ -29,6 +29,7 @@ from hiss.models.fusion import (
     write_fusion,
 )
 from hiss.models.metrics import rmse, scores
+from hiss.models.predictions import probability_columns
 from hiss.provenance import provenance
 from hiss.script import Stopwatch
 
@@ -92,8 +93,10 @@ def fit_stack(photo: pd.DataFrame, spectra: pd.DataFrame) -> tuple[Stack, pd.Dat
     Raises
     ------
     HissError
-        When the two are not of the same objects, or an object is in no fold.
+        When the two are not of the same objects, an object is in no fold, or they predict classes.
     """
+    if probability_columns(photo.columns):
+        raise HissError("stacking is of regressions; classes are fused late, by the mean of their probabilities")
     if "fold" not in photo or "fold" not in spectra:
         raise HissError("stacking needs out-of-fold predictions, with the fold of each object")
     features, truth = _features(photo, spectra), photo["truth"].to_numpy(dtype=np.float64)

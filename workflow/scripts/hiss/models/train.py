@@ -12,7 +12,7 @@ from hiss.files import write_json, write_table
 from hiss.models.base import Data, Model, build
 from hiss.models.checkpoint import Checkpoint
 from hiss.models.features import SIDES, Part, open_part, told_treatment
-from hiss.models.metrics import LABEL_UNIT, scores
+from hiss.models.predictions import prediction_columns, prediction_scores, prediction_units, table_scores
 from hiss.progress import say
 from hiss.provenance import digest, provenance
 from hiss.script import Stopwatch, peak_memory_mb
@@ -63,7 +63,8 @@ def run_experiment(
     with Stopwatch() as cv:
         out_of_fold = model.out_of_fold(train.data, train.table["fold"].to_numpy())
     model.save(folder)
-    folds = _write_predictions(folder, train, validation, predicted, out_of_fold)
+    units = prediction_units(run.get("target", "sfr"), model.classes)
+    folds = _write_predictions(folder, train, validation, predicted, out_of_fold, units)
     write_table(folder / "curve.csv", folds if model.curve.empty else model.curve)
     metrics |= {
         "run": dict(run),
@@ -71,6 +72,7 @@ def run_experiment(
         "peak_memory_mb": peak_memory_mb() - start_up,
         "threads": threads,
         "provenance": record,
+        **({"classes": list(model.classes)} if model.classes else {}),
     } | told_treatment(features)
     metrics["time"] |= {"load_s": load.seconds, "cv_s": 0.0 if out_of_fold is None else cv.seconds}
     write_json(folder / "metrics.json", metrics)
@@ -79,21 +81,21 @@ def run_experiment(
 
 
 def fit_and_score(model: Model, train: Data, validation: Data) -> tuple[NDArray[np.float64], dict[str, Any]]:
-    """Fit a model and return its predictions of the validation objects (n,), and what metrics.json says of both."""
+    """Fit a model and return what it predicts of the validation objects, and what metrics.json says of both sides."""
     n_features = train.features.shape[1]
     say(f"{len(train)} training and {len(validation)} validation objects, {n_features} features")
     with Stopwatch() as fit:
         model.fit(train, validation)
     with Stopwatch() as predict:
         predicted = model.predict(validation)
-    found = scores(validation.target, predicted)
+    found = prediction_scores(validation.target, predicted)
     say(f"validation: {', '.join(f'{name} {value:.4f}' for name, value in found.items())}")
     return predicted, {
         "n_train": len(train),
         "n_validation": len(validation),
         "n_features": n_features,
         "validation": found,
-        "train": scores(train.target, model.predict_training(train)),
+        "train": prediction_scores(train.target, model.predict_training(train)),
         "best_iteration": model.best_iteration,
         "time": {
             "fit_s": fit.seconds,
@@ -117,10 +119,8 @@ def with_weights(values: Mapping[str, Any], weights: Path | str | None) -> dict[
 
 
 def fold_scores(table: pd.DataFrame) -> pd.DataFrame:
-    """Return ``fold, r2, mae, rmse, nmad`` from out-of-fold predictions ``fold, truth, prediction``."""
-    return pd.DataFrame(
-        [{"fold": fold, **scores(part["truth"], part["prediction"])} for fold, part in table.groupby("fold", sort=True)]
-    )
+    """Return ``fold`` and its metrics, from out-of-fold predictions ``fold, truth, prediction`` (and ``p_*``)."""
+    return pd.DataFrame([{"fold": fold, **table_scores(part)} for fold, part in table.groupby("fold", sort=True)])
 
 
 def _write_predictions(
@@ -129,13 +129,14 @@ def _write_predictions(
     validation: Part,
     predicted: NDArray[np.float64],
     out_of_fold: NDArray[np.float64] | None,
+    units: Mapping[str, str],
 ) -> pd.DataFrame:
     """Write the predictions and return the scores of the folds, empty for a model without them."""
-    units = {"truth": LABEL_UNIT, "prediction": LABEL_UNIT}
-    table = validation.table.drop(columns="fold").assign(prediction=predicted)
+    table = validation.table.drop(columns="fold").assign(**prediction_columns(predicted))
     write_table(folder / "validation.parquet", table, units)
     if out_of_fold is None:
         return pd.DataFrame()
-    held_out = train.table.assign(prediction=out_of_fold)[["target_id", "row", "truth", "prediction", "fold"]]
+    told = prediction_columns(out_of_fold)
+    held_out = train.table.assign(**told)[["target_id", "row", "truth", *told, "fold"]]
     write_table(folder / "out_of_fold.parquet", held_out, units)
     return fold_scores(held_out)

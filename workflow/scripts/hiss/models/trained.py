@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
 from hiss.models.base import Model
 from hiss.models.features import Sources, load_data
+from hiss.models.predictions import prediction_table
 
 
 def predict_rows(
@@ -29,14 +29,8 @@ def predict_rows(
     Returns
     -------
     DataFrame
-        ``target_id, row, prediction`` in the order of ``rows``.
+        ``target_id, row, prediction``, and the probabilities ``p_*`` of classes, in the order of ``rows``.
     """
     trained = kind.load(Path(folder), threads=threads)
     data, target_id = load_data(sources, rows, trained.modality)
-    return pd.DataFrame(
-        {
-            "target_id": target_id,
-            "row": np.asarray(rows, dtype=np.int64),
-            "prediction": trained.predict(data),
-        }
-    )
+    return prediction_table(trained, data, target_id, rows)

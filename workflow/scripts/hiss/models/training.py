@@ -29,9 +29,11 @@ class Course:
     """Flip and turn the images at random."""
     seed: int
     patience: int | None = None
-    """Epochs without a better validation RMSE that end it; None: all are run, and the last one's weights stay."""
+    """Epochs without a better validation loss that end it; None: all are run, and the last one's weights stay."""
     name: str = ""
     """Of this fit among several, for the log."""
+    loss: str = "RMSE"
+    """What is made smaller, for the log."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,7 @@ class Objects:
     inputs: list[Tensor]
     """As `hiss.models.network.Network` takes them; images, if any, come first and have four axes."""
     label: Tensor
+    """(n,) scaled numbers, or (n, K) with a 1 for the class of an object and 0 for the others."""
     weight: Tensor | None = None
 
     def __len__(self) -> int:
@@ -66,7 +69,7 @@ def train(
     keeper: Keeper | None = None,
     unit: float = 1.0,
 ) -> History:
-    """Train a network by Adam on the (weighted) mean squared error.
+    """Train a network by Adam on the (weighted) mean squared error, or the cross-entropy of classes.
 
     Each epoch draws its random numbers from a seed of its own, so that one that follows a checkpoint is the one that
     would have followed without it.
@@ -74,12 +77,12 @@ def train(
     Parameters
     ----------
     validate
-        Gives the validation RMSE of the network as it is; the best epoch's weights are restored at the end. None:
+        Gives the validation loss of the network as it is; the best epoch's weights are restored at the end. None:
         those of the last epoch stay.
     keeper
         Keeps what a killed job needs to go on; None: nothing is kept.
     unit
-        Of the scaled label, in which the history tells the training RMSE as ``validate`` tells its own.
+        Of the scaled label, in which the history tells the training loss as ``validate`` tells its own.
 
     Raises
     ------
@@ -90,9 +93,9 @@ def train(
     history = (keeper.resume(network, optimiser) if keeper else None) or History()
     while not history.ended(course.epochs, course.patience):
         start = time.perf_counter()
-        epoch = len(history.train_rmse) + 1
-        history.train_rmse.append(unit * train_epoch(network, objects, course, optimiser, epoch))
-        history.validation_rmse.append(validate() if validate else float("nan"))
+        epoch = len(history.train_loss) + 1
+        history.train_loss.append(unit * train_epoch(network, objects, course, optimiser, epoch))
+        history.validation_loss.append(validate() if validate else float("nan"))
         history.seconds.append(time.perf_counter() - start)
         _judge(network, history, validated=validate is not None)
         _report(history, course)
@@ -105,21 +108,21 @@ def train(
 
 def _judge(network: nn.Module, history: History, validated: bool) -> None:
     """Stop a fit that diverged, and take down the weights when they are the best so far."""
-    error = history.validation_rmse[-1] if validated else history.train_rmse[-1]
-    epoch = len(history.train_rmse)
+    error = history.validation_loss[-1] if validated else history.train_loss[-1]
+    epoch = len(history.train_loss)
     if not np.isfinite(error):
         raise HissError(f"vggnet12: the fit diverged in epoch {epoch}; lower the learning rate")
-    if validated and (not history.best or error < history.validation_rmse[history.best - 1]):
+    if validated and (not history.best or error < history.validation_loss[history.best - 1]):
         history.best = epoch
         history.best_weights = {key: value.clone() for key, value in network.state_dict().items()}
 
 
 def _report(history: History, course: Course) -> None:
-    epoch = len(history.train_rmse)
+    epoch = len(history.train_loss)
     of = f"{course.name}, " if course.name else ""
-    line = f"{of}epoch {epoch} of at most {course.epochs}: RMSE {history.train_rmse[-1]:.4f} in training"
+    line = f"{of}epoch {epoch} of at most {course.epochs}: {course.loss} {history.train_loss[-1]:.4f} in training"
     if history.best:
-        line += f", {history.validation_rmse[-1]:.4f} in validation (best {history.best})"
+        line += f", {history.validation_loss[-1]:.4f} in validation (best {history.best})"
     say(f"{line}, {history.seconds[-1]:.2f} s")
     if history.best and epoch < course.epochs and history.ended(course.epochs, course.patience):
         say(f"no better since epoch {history.best}: stopped after epoch {epoch}")
@@ -128,25 +131,39 @@ def _report(history: History, course: Course) -> None:
 def train_epoch(
     network: nn.Module, objects: Objects, course: Course, optimiser: torch.optim.Optimizer, epoch: int
 ) -> float:
-    """Take one pass over the training objects and return its RMSE; the device is waited for at the end alone."""
+    """Take one pass over the training objects and return its RMSE, or its cross-entropy [nat] of classes.
+
+    The device is waited for at the end alone.
+    """
     network.train()
     torch.manual_seed(int(np.random.SeedSequence([course.seed, epoch]).generate_state(1)[0]))
     order = torch.randperm(len(objects)).to(objects.label.device)
-    squares = torch.zeros((), device=objects.label.device)
+    losses = torch.zeros((), device=objects.label.device)
     for batch in batches(objects, order, course):
-        squares += step(network, optimiser, batch)
-    return float(torch.sqrt(squares / len(objects)))
+        losses += step(network, optimiser, batch)
+    mean = losses / len(objects)
+    return float(torch.sqrt(mean) if objects.label.ndim == 1 else mean)
 
 
 def step(network: nn.Module, optimiser: torch.optim.Optimizer, batch: Objects) -> Tensor:
-    """Take one step down the gradient of a batch; return its sum of squared errors, on the device."""
+    """Take one step down the gradient of a batch; return the sum of its objects' losses, on the device."""
     with precision(batch.label.device):
-        squares = (network(batch.inputs) - batch.label).square()
-    loss = squares.mean() if batch.weight is None else (batch.weight * squares).mean()
+        losses = object_losses(network(batch.inputs), batch.label)
+    loss = losses.mean() if batch.weight is None else (batch.weight * losses).mean()
     optimiser.zero_grad(set_to_none=True)
     loss.backward()
     optimiser.step()
-    return squares.detach().sum()
+    return losses.detach().sum()
+
+
+def object_losses(outputs: Tensor, label: Tensor) -> Tensor:
+    """Return (n,) squared errors of outputs (n,), or cross-entropies [nat] of outputs (n, K) before the softmax.
+
+    Labels of classes are (n, K) as well: by codes a GPU would have to look them up, and be waited for.
+    """
+    if label.ndim == 1:
+        return (outputs - label).square()
+    return nn.functional.cross_entropy(outputs, label, reduction="none")
 
 
 def batches(objects: Objects, order: Tensor, course: Course) -> Iterator[Objects]:
@@ -183,7 +200,7 @@ def flip_and_turn(images: Tensor) -> Tensor:
 
 @torch.no_grad()
 def forward(network: nn.Module, inputs: Sequence[Tensor], batch: int) -> Tensor:
-    """Return (n,) outputs of a network on the device, of so many objects at once, without dropout."""
+    """Return the outputs, (n,) or (n, K), of a network on the device, of so many objects at once, without dropout."""
     network.eval()
     starts = range(0, len(inputs[0]), batch)
     return torch.cat([network([values[start : start + batch] for values in inputs]) for start in starts])

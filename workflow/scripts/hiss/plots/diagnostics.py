@@ -17,6 +17,7 @@ from hiss.plots.style import (
     BLACK,
     GREY,
     SFR_LABEL,
+    error_bars,
     modality_colour,
     modality_label,
     modality_marker,
@@ -110,16 +111,15 @@ def _running(axis: Axes, bins: pd.DataFrame) -> None:
     x = bins["x_middle"].to_numpy()
     for column in ("p16", "p84"):
         axis.plot(x, bins[column], color=BLACK, linewidth=0.8, linestyle="--")
-    ends = np.stack([bins["median"] - bins["median_low"], bins["median_high"] - bins["median"]])
-    ends = np.clip(np.nan_to_num(ends), 0, None)
+    ends = error_bars(bins["median"], bins["median_low"], bins["median_high"])
     axis.errorbar(x, bins["median"], yerr=ends, color=BLACK, marker="o", markersize=3, linewidth=1.2, capsize=2)
 
 
 def _by_category(axis: Axes, rows: pd.DataFrame, colour: str) -> None:
     x = np.arange(len(rows))
     axis.vlines(x, rows["p16"], rows["p84"], color=colour, linewidth=7, alpha=0.35)
-    ends = np.stack([rows["median"] - rows["median_low"], rows["median_high"] - rows["median"]])
-    axis.errorbar(x, rows["median"], yerr=np.clip(np.nan_to_num(ends), 0, None), fmt="o", color=BLACK, capsize=2)
+    ends = error_bars(rows["median"], rows["median_low"], rows["median_high"])
+    axis.errorbar(x, rows["median"], yerr=ends, fmt="o", color=BLACK, capsize=2)
     long = rows["name"].str.len().max() > 6
     names = [
         "\n".join([str(row["name"]).replace("GALAXY ", "").capitalize(), f"({row['n']:,})"])

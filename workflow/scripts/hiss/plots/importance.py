@@ -16,6 +16,7 @@ from hiss.plots.style import (
     BLACK,
     FULL_WIDTH,
     GREY,
+    error_bars,
     modality_colour,
     modality_label,
     modality_marker,
@@ -145,8 +146,7 @@ def _losses(axis: Axes, summary: pd.DataFrame, keys: Sequence[Key], kinds: Seque
         own = rows[(rows["modality"] == modality) & (rows["zoom"] == zoom)]
         x = np.array([at[row["kind"], row["name"]] for row in own.to_dict("records")])
         x = x + (index - (len(keys) - 1) / 2) * 0.22
-        ends = np.stack([own["delta_rmse"] - own["delta_low"], own["delta_high"] - own["delta_rmse"]])
-        ends = 1000 * np.clip(np.nan_to_num(ends), 0, None)
+        ends = 1000 * error_bars(own["delta_rmse"], own["delta_low"], own["delta_high"])
         axis.errorbar(
             x, 1000 * own["delta_rmse"], yerr=ends, fmt=modality_marker(modality), color=modality_colour(modality),
             markersize=4, linewidth=1.0, label=_named((modality, zoom)),

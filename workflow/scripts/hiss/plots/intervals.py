@@ -13,6 +13,7 @@ from hiss.evaluation.coverage import ALL_OBJECTS
 from hiss.plots.style import (
     BLACK,
     GREY,
+    error_bars,
     modality_colour,
     modality_label,
     modality_marker,
@@ -78,8 +79,7 @@ def _draw_method(left: Axes, right: Axes, rows: pd.DataFrame, method: str, dodge
     colour, marker = modality_colour(rows["modality"].iloc[0]), modality_marker(rows["modality"].iloc[0])
     face = colour if method == "quantiles" else "white"
     share = rows[["coverage", "coverage_low", "coverage_high"]].to_numpy().T * 100
-    ends = np.clip([share[0] - share[1], share[2] - share[0]], 0, None)
-    left.errorbar(x, share[0], yerr=ends, fmt=marker, color=colour, markerfacecolor=face, linewidth=1.0)
+    left.errorbar(x, share[0], yerr=error_bars(*share), fmt=marker, color=colour, markerfacecolor=face, linewidth=1.0)
     widths = rows["mean_width"].replace([np.inf], np.nan)
     right.plot(x, widths, marker, color=colour, markerfacecolor=face)
 

@@ -12,6 +12,7 @@ from matplotlib.ticker import FixedLocator, NullLocator
 from hiss.evaluation.collect import modality_order, model_name, model_order
 from hiss.plots.style import (
     GREY,
+    error_bars,
     modality_colour,
     modality_label,
     modality_marker,
@@ -66,10 +67,9 @@ def learning_curve(points: pd.DataFrame, fits: pd.DataFrame) -> Drawn:
 
 
 def _draw(axis: Axes, rows: pd.DataFrame, modality: str, dodge: float) -> None:
-    ends = np.clip(np.stack([rows["rmse"] - rows["low"], rows["high"] - rows["rmse"]]), 0, None)
     axis.errorbar(
-        rows["n_train"] * 10**dodge, rows["rmse"], yerr=np.nan_to_num(ends), color=modality_colour(modality),
-        marker=modality_marker(modality), capsize=2, linewidth=0.9,
+        rows["n_train"] * 10**dodge, rows["rmse"], yerr=error_bars(rows["rmse"], rows["low"], rows["high"]),
+        color=modality_colour(modality), marker=modality_marker(modality), capsize=2, linewidth=0.9,
     )  # fmt: skip
 
 

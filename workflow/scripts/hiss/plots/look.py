@@ -25,7 +25,7 @@ SUFFIXES: Final = (".png", ".svg", ".pdf")
 """Forms of a picture."""
 
 _KEYS: Final = ("plate", "mjd", "fiber")
-_NAME: Final = re.compile(r"(?:spec-)?(\d+)-(\d+)-(\d+)(?:\.fits(?:\.gz)?)?")
+_NAME: Final = re.compile(r"(?:spec-)?(\d{1,18})-(\d{1,18})-(\d{1,18})(?:\.fits(?:\.gz)?)?")
 _UNDATED: Final[dict[str, dict[str, Any]]] = {
     ".png": {"Software": None},
     ".svg": {"Date": None, "Creator": None},
@@ -36,8 +36,23 @@ _LISTED: Final = {"GALAXY": 8, "QSO": 2, "STAR": 2}
 
 
 def cube_of_config(config: Path | str) -> Path:
-    """Return the cube that the workflow makes of a config."""
-    settings = yaml.safe_load(Path(config).read_text()) or {}
+    """Return the cube that the workflow makes of a config.
+
+    Raises
+    ------
+    HissError
+        There is no such config, or it is none.
+    """
+    try:
+        settings = yaml.safe_load(Path(config).read_text()) or {}
+    except OSError:
+        raise HissError(f"{config}: there is no such config; name one with --config, or a cube with --cube") from None
+    except yaml.YAMLError as error:
+        raise HissError(
+            f"{config}: no config ({str(error).splitlines()[0]}); name another, or a cube with --cube"
+        ) from None
+    if not isinstance(settings, dict):
+        raise HissError(f"{config}: no config, which has keys and values; name another, or a cube with --cube")
     return Path(settings.get("results", "results/study")) / "cube" / "hiss_cube.h5"
 
 

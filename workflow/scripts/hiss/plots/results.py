@@ -17,6 +17,7 @@ from hiss.plots.style import (
     METRIC_LABEL,
     MODEL_MARKER,
     draw_ceiling,
+    error_bars,
     legend_columns,
     modality_colour,
     modality_label,
@@ -41,7 +42,7 @@ def metrics_of_model(metrics: pd.DataFrame, model: str) -> Drawn:
         for index, modality in enumerate(modalities):
             line = part[part["modality"] == modality].sort_values("zoom")
             x = line["zoom"] + (index - (len(modalities) - 1) / 2) * _DODGE
-            error = _error_bars(line, name)
+            error = error_bars(line[name], line[f"{name}_low"], line[f"{name}_high"])
             axis.errorbar(
                 x, line[name], yerr=error, color=modality_colour(modality), marker=modality_marker(modality),
                 capsize=2, linewidth=0.9, label=modality_label(modality),
@@ -55,13 +56,6 @@ def metrics_of_model(metrics: pd.DataFrame, model: str) -> Drawn:
     columns = ["model", "modality", "zoom", "settings", "n"]
     columns += [f"{name}{end}" for name in METRICS for end in ("", "_low", "_high")]
     return figure, part[[*columns, "r2_ceiling"]].reset_index(drop=True)
-
-
-def _error_bars(line: pd.DataFrame, name: str) -> np.ndarray:
-    """Return (2, n) lengths below and above; nothing where there is no interval."""
-    ends = np.stack([line[name] - line[f"{name}_low"], line[f"{name}_high"] - line[name]])
-    bars: np.ndarray = np.clip(np.nan_to_num(ends, nan=0.0), 0, None)
-    return bars
 
 
 def _zoom_axis(axis: Axes, zooms: pd.Series) -> None:
@@ -133,7 +127,7 @@ def beside_baselines(metrics: pd.DataFrame) -> Drawn:
     figure, axes = panels(1, 2, 0.9 + 0.27 * len(rows), sharey=True)
     y = np.arange(len(rows))
     for axis, name in zip(axes, ("r2", "rmse"), strict=True):
-        ends = _error_bars(rows, name)
+        ends = error_bars(rows[name], rows[f"{name}_low"], rows[f"{name}_high"])
         for place, row in enumerate(rows.to_dict("records")):
             axis.errorbar(
                 row[name], place, xerr=ends[:, [place]], fmt=modality_marker(row["modality"]), capsize=2,

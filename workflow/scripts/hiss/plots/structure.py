@@ -18,6 +18,7 @@ from hiss.plots.style import (
     SFR_LABEL,
     VERMILION,
     YELLOW,
+    error_bars,
     modality_colour,
     modality_label,
     modality_marker,
@@ -173,7 +174,7 @@ def _line(axis: Axes, own: pd.DataFrame, name: str, shift: float) -> None:
         return
     x = own["zoom"].to_numpy(np.float64) + shift
     value = own["value"].to_numpy(np.float64)
-    ends = np.nan_to_num(np.abs(own[["low", "high"]].to_numpy(np.float64).T - value))
+    ends = error_bars(value, own["low"], own["high"])
     look: dict[str, Any] = {"color": modality_colour(name), "marker": modality_marker(name)}
     axis.errorbar(x, value, ends, label=modality_label(name), capsize=2, linewidth=1.2, **look)
     axis.plot(x, own["chance"], color=GREY, linestyle=":", linewidth=1, zorder=1)

@@ -9,9 +9,11 @@ import matplotlib as mpl
 mpl.use("Agg")
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from numpy.typing import ArrayLike, NDArray
 
 from hiss.bands import BANDS
 from hiss.files import atomic, write_table
@@ -121,7 +123,12 @@ def modality_label(name: str) -> str:
     modality = Modality.parse(name)
     if modality.spectra_zoom is not None:
         label += f", spectra of zoom {modality.spectra_zoom}"
-    return label + (", at rest" if modality.rest_frame else "") + (", with z" if modality.redshift else "")
+    return (
+        label
+        + (", at rest" if modality.rest_frame else "")
+        + (", with z" if modality.redshift else "")
+        + (", with neighbours" if modality.environment else "")
+    )
 
 
 def _base(name: str) -> str:
@@ -137,6 +144,16 @@ def panels(rows: int, columns: int, height: float = 2.5, **options: Any) -> tupl
 def legend_columns(entries: int) -> int:
     """Return in how many columns a legend above a figure stands: one row of up to five, else rows as full."""
     return entries if entries <= 5 else -(-entries // -(-entries // 5))
+
+
+def error_bars(value: ArrayLike, low: ArrayLike, high: ArrayLike) -> NDArray[np.float64]:
+    """Return (2, n) lengths of bars below and above values (n,), for matplotlib's ``errorbar``.
+
+    NaN where an end is not known: no bar is drawn there, while one of no length would show a value without error.
+    """
+    middle, below, above = (np.asarray(part, dtype=np.float64) for part in (value, low, high))
+    bars: NDArray[np.float64] = np.clip(np.stack([middle - below, above - middle]), 0, None)
+    return bars
 
 
 def draw_ceiling(axes: Axes, metric: str, ceiling: float, label: str | None = "ceiling of the label") -> None:

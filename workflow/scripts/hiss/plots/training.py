@@ -239,9 +239,10 @@ def _draw_curve(axis: Axes, curve: pd.DataFrame, colour: str) -> None:
     axis.plot(curve["iteration"], curve["validation_rmse"], color=colour)
     best = curve.sort_values("validation_rmse", kind="stable").to_dict("records")[0]
     axis.plot(best["iteration"], best["validation_rmse"], "o", color=VERMILION, markersize=5)
-    axis.annotate(
-        f"{int(best['iteration'])}: {best['validation_rmse']:.2f}", (best["iteration"], best["validation_rmse"]),
-        textcoords="offset points", xytext=(0, 7), ha="right", fontsize=7, color=VERMILION,
+    # Curves fall, so that the corner above their end is free; a label at the point itself lies on both lines.
+    axis.text(
+        0.97, 0.95, f"{int(best['iteration'])}: {best['validation_rmse']:.2f}", transform=axis.transAxes, ha="right",
+        va="top", fontsize=7, color=VERMILION, bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1},
     )  # fmt: skip
     axis.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=5))
 

@@ -10,7 +10,7 @@ from hiss.report import answers_fusions as fusions
 from hiss.report.answers_best import best_run, margins, zoom_question, zooms
 from hiss.report.answers_diagnostics import calibration_sentences, learning_sentences, residual_sentences
 from hiss.report.answers_importance import importance_sentences
-from hiss.report.answers_label import label, r2_meaning
+from hiss.report.answers_label import label, r2_at_length
 from hiss.report.given import StudyTables
 from hiss.report.phrases import Row, looks_at, lowest, records, which
 from hiss.report.recommend import budgets
@@ -53,7 +53,7 @@ def answers(study: StudyTables, sky: str) -> list[Answer]:
         Answer("Which model, modality and zoom for a given budget?", recommended(budgets(study))),
         Answer("Do the thesis's claims hold on this sky?", claimed_sentences(claimed)),
         Answer("What is the label, and what does its own noise allow?", label(study.labels, sky)),
-        Answer("What does R² mean here?", r2_meaning(sky)),
+        Answer("What does R² mean here?", r2_at_length(sky)),
         Answer(
             "How far is it above what is known without learning?",
             beyond.baselines(metrics, comparisons, best, study.fibre),

@@ -12,6 +12,7 @@ from hiss.report.phrases import (
     BASELINES,
     OF_MODELS,
     Row,
+    are_halvings,
     count,
     describe,
     fixed,
@@ -157,9 +158,7 @@ def zooms(learned: pd.DataFrame, comparisons: pd.DataFrame, best: Row) -> list[s
 
 def zoom_question(comparisons: pd.DataFrame) -> str:
     """Return the question of the zooms: of halvings where each is compared with the next finer one."""
-    steps = records(comparisons[comparisons["kind"] == "zooms"])
-    halved = all(_zoom(row["a"]) - _zoom(row["b"]) == 1 for row in steps)
-    what = "each halving of the resolution" if halved else "each step to a coarser zoom"
+    what = "each halving of the resolution" if are_halvings(comparisons) else "each step to a coarser zoom"
     return f"What does {what} cost, and save?"
 
 

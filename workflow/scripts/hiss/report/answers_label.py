@@ -5,7 +5,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from hiss.evaluation.meaning import R2_MEANING
+from hiss.evaluation.meaning import r2_meaning
 from hiss.report.phrases import Row, count, fixed, records
 
 _DERIVED: Final = (
@@ -40,10 +40,9 @@ def short_meaning(sky: str) -> str:
     return _EMULATED_HERE if sky == "simulated" else _EMULATED + (_GIVEN if sky == "local" else "")
 
 
-def r2_meaning(sky: str) -> list[str]:
-    """Say at length what an R2 tells; on a simulated sky that it is told of MPA-JHU's labels."""
-    told = [text.replace("R2", "R²") for text in R2_MEANING]
-    return [f"{_DRAWN} What follows is of real labels, which it stands for.", *told] if sky == "simulated" else told
+def r2_at_length(sky: str) -> list[str]:
+    """Say at length what an R2 tells on a sky of a kind."""
+    return [text.replace("R2", "R²") for text in r2_meaning(sky)]
 
 
 def label(noise: pd.DataFrame | None, sky: str) -> list[str]:

@@ -9,6 +9,7 @@ from hiss.evaluation.meaning import COVERAGE_MEANING
 from hiss.modality import FUSIONS
 from hiss.report import answers as say
 from hiss.report import study_tables, tables
+from hiss.report.beside import Beside, beside_sections
 from hiss.report.cards import Group, object_links
 from hiss.report.given import SampleTables, StudyTables
 from hiss.report.interactive import Plot, pareto_plot, truth_plot
@@ -17,7 +18,6 @@ from hiss.report.page import Export, FigureOnPage, Page, Section, provenance_tab
 from hiss.report.phrases import count, listed
 from hiss.report.recommend import budgets, recommendations_table
 from hiss.report.runs_table import runs_table
-from hiss.report.structure import StructureTables, structure_section
 from hiss.report.thesis_claims import claims, claims_table
 
 _SKY = {
@@ -49,7 +49,7 @@ def compose(
     figures: Mapping[str, FigureOnPage],
     record: Mapping[str, Any],
     gallery: Sequence[Group] = (),
-    structure: StructureTables | None = None,
+    beside: Beside | None = None,
 ) -> Page:
     """Return the page of a study, or of a sample alone where ``study`` is None.
 
@@ -63,8 +63,8 @@ def compose(
         As `hiss.provenance.provenance` returns it.
     gallery
         As `hiss.report.cards.load_gallery` returns it.
-    structure
-        Of the study of structure without labels; None where it is switched off.
+    beside
+        What the studies beside the main one left behind; None where all are switched off.
     """
     if study is not None:
         study = replace(study, metrics=with_paths(study.metrics, study.runs, study.selection))
@@ -82,7 +82,7 @@ def compose(
             *used,
             *_study_sections(study, figures, _plots(_one_by_one(study, gallery, sky))),
         ]
-    used += [structure_section(structure, figures)] if structure else []
+    used += beside_sections(beside, figures) if beside else []
     placed = {figure.name for section in used for figure in section.figures}
     others = [figure for name, figure in figures.items() if name not in placed]
     if others:

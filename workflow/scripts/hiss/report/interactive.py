@@ -21,7 +21,7 @@ _GLYPH: Final = {"o": "●", "v": "▼", "*": "★", "_": "━", "P": "✚", "X"
 _SIZE: Final = (15, 12, 9.5, 7.5)  # px, of a point of zoom 0, 1, 2, 3
 _COSTS: Final = {
     "fit_s": "time of the fit [s]",
-    "predict_us": "prediction [µs/object]",
+    "predict_us": "prediction without reading [µs/object]",
     "memory_mb": "peak memory [MB]",
 }
 

@@ -41,6 +41,7 @@ def modality_phrase(name: str) -> str:
         *([f"the spectra of zoom {modality.spectra_zoom}"] if modality.spectra_zoom is not None else []),
         *(["the spectra at rest"] if modality.rest_frame else []),
         *(["the redshift"] if modality.redshift else []),
+        *(["the densities of neighbours"] if modality.environment else []),
     ]
     return _MODALITY[modality.base] + (f" with {' and '.join(added)}" if added else "")
 
@@ -142,6 +143,12 @@ def span(row: Row) -> str:
     if not np.isfinite(row["low"]):
         return _TOO_FEW
     return f"95\u00a0% interval {signed(row['low'])} to {signed(row['high'])}"
+
+
+def are_halvings(comparisons: pd.DataFrame) -> bool:
+    """Say whether each zoom is compared with the very next one, of twice the resolution."""
+    steps = records(comparisons[comparisons["kind"] == "zooms"])
+    return all(int(str(row["a"]).split()[-1]) - int(str(row["b"]).split()[-1]) == 1 for row in steps)
 
 
 def signed(value: float) -> str:

@@ -47,7 +47,8 @@ def recommendations(metrics: pd.DataFrame, n_validation: int) -> pd.DataFrame:
     """Return the run of the lowest validation RMSE within each budget, budgets by decades of each cost.
 
     A budget that allows nothing better than a smaller one is left out. The mean of the training set, which looks at
-    nothing, is no candidate; the other baselines are.
+    nothing, is no candidate; the other baselines are. Neither is a run, within a budget of what it was not measured to
+    cost: the baselines' reading was not.
 
     Parameters
     ----------
@@ -73,12 +74,15 @@ def budgets(study: StudyTables) -> pd.DataFrame:
 
 
 def with_costs(metrics: pd.DataFrame, n_validation: int) -> pd.DataFrame:
-    """Return the metrics with ``fit_s`` (binning in it), ``predict_us`` and ``read_kb`` of an object."""
+    """Return the metrics with ``fit_s`` (of what is binned, binning in it), ``predict_us`` and ``read_kb`` an object.
+
+    ``predict_us`` is NaN where the reading was not measured, which is part of it.
+    """
     known = {name: _times(metrics, name) for name in ("fit_s", "bin_s", "predict_s", "read_s")}
     each = 1e6 / n_validation if n_validation else np.nan
     return metrics.assign(
         fit_s=known["fit_s"] + known["bin_s"].fillna(0.0),
-        predict_us=(known["predict_s"] + known["read_s"].fillna(0.0)) * each,
+        predict_us=(known["predict_s"] + known["read_s"]) * each,
         read_kb=[data_kb(str(row["modality"]), int(row["zoom"])) for row in records(metrics)],
     )
 
@@ -172,7 +176,8 @@ def recommendations_table(table: pd.DataFrame) -> Table:
     columns += [("R² ceiling", True)]
     note = (
         "Times are of selected settings run alone (of baselines as they ran) on the machine of this study; data are "
-        "the float32 fluxes of a cutout and a spectrum, without their sigmas. Chosen by validation RMSE; in "
-        "parentheses 95\u00a0% intervals."
+        "the float32 fluxes of a cutout and a spectrum, without their sigmas. What a run was "
+        "not measured to cost it is no candidate for: the reading of the baselines was not. Chosen by validation RMSE; "
+        "in parentheses 95\u00a0% intervals."
     )
     return Table("What to take within a given budget", columns, rows, note)

@@ -8,13 +8,13 @@ import pandas as pd
 
 from hiss.evaluation.collect import BASELINE_NAMES, model_name
 from hiss.evaluation.coverage import ALL_OBJECTS
-from hiss.modality import FUSIONS
+from hiss.modality import FUSIONS, Modality
 from hiss.names import split_settings
 from hiss.plots.intervals import METHOD_LABEL
 from hiss.plots.results import beside
 from hiss.plots.style import modality_label
 from hiss.report.links import folder_link
-from hiss.report.phrases import fixed, minus
+from hiss.report.phrases import are_halvings, fixed, minus
 from hiss.report.tables import Cell, Table, number, text
 
 _METRICS: Final = {"r2": "R²", "mae": "MAE [dex]", "rmse": "RMSE [dex]", "nmad": "NMAD [dex]"}
@@ -223,7 +223,8 @@ def zooms_table(comparisons: pd.DataFrame, metrics: pd.DataFrame) -> Table:
         )
     columns = [*_RUN[:2], ("compared", False), *_PAIRED, ("better", False)]
     columns += [("fit time, of the finer's", True), ("predict time, of it", True), ("memory, of it", True)]
-    return Table("Zoom against zoom: what a halving costs and saves", columns, rows, _PAIRED_NOTE)
+    step = "a halving of the resolution" if are_halvings(comparisons) else "each step to a coarser zoom"
+    return Table(f"Zoom against zoom: what {step} costs and saves", columns, rows, _PAIRED_NOTE)
 
 
 def _share(coarse: float, fine: float) -> Cell:
@@ -345,7 +346,16 @@ def variants_table(variants: pd.DataFrame) -> Table:
         "Validation galaxies: the RMSE is of all of the variant's own, the difference, variant less study, of those "
         "that both have, by a paired bootstrap. Below zero, the variant is better."
     )
+    if any(Modality.parse(name).environment for name in variants["modality"]):
+        note += f" {_SURROUNDINGS}"
     return Table("Selected settings with one thing changed", columns, rows, note)
+
+
+_SURROUNDINGS: Final = (
+    "Densities of neighbours ask for the redshifts of the galaxy and of those about it, so that part of what they "
+    "bring is the redshift: compare them with the variant that adds it alone. The catalogue ends at a magnitude, so "
+    "that densities fall with the redshift, and at its edge they are too low."
+)
 
 
 def _zooms(row: Mapping[Any, Any]) -> str:

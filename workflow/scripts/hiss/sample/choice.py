@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
+from hiss.bands import SPECTRUM_SIZE
+
 
 @dataclass(frozen=True)
 class Treatment:
@@ -28,6 +30,11 @@ class Treatment:
             longest=choice["longest"] if gaps else 0,
             segmentation=segmentation if masks else {},
         )
+
+    @classmethod
+    def bridging(cls, max_missing: float) -> Self:
+        """Return the treatment that bridges all gaps of spectra of which at most that share of samples is missing."""
+        return cls(gaps="interpolate", longest=int(max_missing * SPECTRUM_SIZE))
 
     @property
     def leaves_all(self) -> bool:

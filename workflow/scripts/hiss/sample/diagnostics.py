@@ -23,6 +23,9 @@ _FLUX: Final = 1e-17  # the unit of stored flux
 def measure_magnitudes(arrays: Path | str, fiber_arcsec: float | None) -> pd.DataFrame:
     """Return ``row`` and the AB magnitudes ``u g r i z`` in the aperture; NaN where its flux is not above 0 or unknown.
 
+    They are of the cutouts as they were exported, untreated: with neighbours in the aperture, also where the sample
+    masks them in what models see.
+
     Parameters
     ----------
     arrays

@@ -130,14 +130,20 @@ def make_split(
     group = overlap_groups(*(objects[name].to_numpy() for name in ("objid", "ra", "dec")))
     outside = (~np.isin(objects["row"], np.asarray(study_rows))).astype(np.int64)
     stratum = _strata(objects["avg"].to_numpy(dtype=float), outside, bins)
-    of_sides, of_folds = (np.random.default_rng(part) for part in np.random.SeedSequence(seed).spawn(2))
-    side = assign_groups(group, stratum, [shares[name] for name in SIDES], of_sides, outside)
-    fold = np.full(len(objects), -1, dtype=np.int64)
+    side, fold = _sides_and_folds(group, stratum, outside, shares, folds, seed)
+    return objects[["row", "target_id"]].assign(group=group, avg=objects["avg"], split=side, fold=fold)
+
+
+def _sides_and_folds(
+    group: np.ndarray, stratum: np.ndarray, part: np.ndarray, shares: Mapping[str, float], folds: int, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the name of the side and the fold (n,) of each object."""
+    of_sides, of_folds = (np.random.default_rng(child) for child in np.random.SeedSequence(seed).spawn(2))
+    side = assign_groups(group, stratum, [shares[name] for name in SIDES], of_sides, part)
+    fold = np.full(len(group), -1, dtype=np.int64)
     train = side == SIDES.index("train")
-    fold[train] = assign_groups(group[train], stratum[train], [1 / folds] * folds, of_folds, outside[train])
-    return objects[["row", "target_id"]].assign(
-        group=group, avg=objects["avg"], split=np.array(SIDES, dtype=object)[side], fold=fold
-    )
+    fold[train] = assign_groups(group[train], stratum[train], [1 / folds] * folds, of_folds, part[train])
+    return np.array(SIDES, dtype=object)[side], fold
 
 
 def _strata(avg: np.ndarray, part: np.ndarray, bins: int) -> np.ndarray:
@@ -187,8 +193,77 @@ def restrict(
             f"the {len(table)} objects of sample {sample} form {table['group'].nunique()} groups of overlapping "
             f"cutouts, too few for train, validation, test and {folds} folds; {remedy}"
         )
+    _say_shares(table, shares)
+    return table
+
+
+def _say_shares(table: pd.DataFrame, shares: Mapping[str, float]) -> None:
     for name in SIDES:
         share = float((table["split"] == name).mean())
         if abs(share - shares[name]) > _TOLERANCE:
             say(f"{name} holds {share:.0%} where {shares[name]:.0%} were asked: large groups stay together")
+
+
+def split_target(
+    objects: pd.DataFrame,
+    classes: Sequence[str],
+    shares: Mapping[str, float],
+    folds: int,
+    bins: int,
+    seed: int,
+    target: str,
+) -> pd.DataFrame:
+    """Return the split of a further target's objects in order of ``row``: ``row target_id group truth split fold``.
+
+    Parameters
+    ----------
+    objects
+        With ``row target_id truth objid ra dec``.
+    classes
+        Names of the classes whose codes the truth is, which are the strata; without, quantile bins of the truth are.
+    shares
+        Of train, validation and test; shares that are off by much are said.
+    folds
+        Number of folds in train; ``fold`` is -1 elsewhere.
+    target
+        Its name, for messages.
+
+    Raises
+    ------
+    HissError
+        Fewer than `MIN_OBJECTS` objects, a side or a fold without any, or a side without one of the classes.
+    """
+    off = f"take a larger sky, or switch the target off by 'side_studies.targets.{target}: null'"
+    if len(objects) < MIN_OBJECTS:
+        raise HissError(f"target {target} has {len(objects)} objects and a split asks for {MIN_OBJECTS}; {off}")
+    objects = objects.sort_values("row", ignore_index=True)
+    truth = objects["truth"].to_numpy(dtype=float)
+    group = overlap_groups(*(objects[name].to_numpy() for name in ("objid", "ra", "dec")))
+    stratum = truth.astype(np.int64) if classes else quantile_bins(truth, bins)
+    one_part = np.zeros(len(objects), dtype=np.int64)
+    side, fold = _sides_and_folds(group, stratum, one_part, shares, folds, seed)
+    table = objects[["row", "target_id"]].assign(group=group, truth=truth, split=side, fold=fold)
+    if set(side) != set(SIDES) or set(fold) - {-1} != set(range(folds)):
+        raise HissError(
+            f"the {len(objects)} objects of target {target} form {len(np.unique(group))} groups of overlapping "
+            f"cutouts, too few for train, validation, test and {folds} folds; {off}"
+        )
+    _demand_classes(table, classes, folds, target, off)
+    _say_shares(table, shares)
     return table
+
+
+def _demand_classes(table: pd.DataFrame, classes: Sequence[str], folds: int, target: str, off: str) -> None:
+    """Raise where a side lacks a class, and say where a fold does."""
+    for code, name in enumerate(classes):
+        own = table[table["truth"] == code]
+        for side in SIDES:
+            if side not in set(own["split"]):
+                raise HissError(
+                    f"the {len(own)} objects of class {name} of target {target} form {own['group'].nunique()} groups "
+                    f"of overlapping cutouts, and none is in {side}; {off}, or raise its min_class to leave the class "
+                    "out"
+                )
+        lacking = sorted(set(range(folds)) - set(own["fold"]))
+        if lacking:
+            say(f"no object of class {name} is in fold {', '.join(map(str, lacking))}: it has too few in train")

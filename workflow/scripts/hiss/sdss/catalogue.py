@@ -58,6 +58,11 @@ def read_sfr_catalogue(gal_info: Path | str, gal_totsfr: Path | str) -> pd.DataF
     return table
 
 
+def read_places(gal_info: Path | str) -> pd.DataFrame:
+    """Return ``ra dec`` [deg], ``z``, ``z_warning`` and ``spectrotype`` of each row, and nothing of its label."""
+    return pd.DataFrame(_read_columns(Path(gal_info), ["RA", "DEC", "Z", "Z_WARNING", "SPECTROTYPE"], "DR7 v5.2"))
+
+
 def read_photo_fields(gal_info: Path | str) -> pd.DataFrame:
     """Return ``run camcol field`` (int64) of the photometry behind each row, -1 where PHOTOID names none."""
     photo = np.asarray(_read_columns(Path(gal_info), ["PHOTOID"], "DR7 v5.2")["photoid"])

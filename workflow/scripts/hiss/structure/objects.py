@@ -1,31 +1,14 @@
 """Which objects of a cube are looked at for structure: whole cutouts and spectra with hardly a gap, labelled or not."""
 
-from pathlib import Path
 from typing import Final
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from hiss.sample.arrays import read_blocks
-from hiss.sdss.labels import is_label
-
-UNKNOWN_CLASS: Final = "unknown"
-"""Stands for a class that the cube does not tell."""
+from hiss.sample.usable import few_gaps, known_targets, whole_cutout
 
 _LEAST_SHARE: Final = 10  # a class keeps all its objects, or this part of those drawn
-
-
-def missing_flux(arrays: Path | str) -> pd.DataFrame:
-    """Return ``missing_samples`` (share of the spectrum, 0 to 1) and ``missing_pixels`` of every row of the arrays."""
-    samples = [np.isnan(block).mean(axis=1) for _, block in read_blocks(arrays, "spectra")]
-    pixels = [np.isnan(block).sum(axis=(1, 2, 3)) for _, block in read_blocks(arrays, "images")]
-    return pd.DataFrame(
-        {
-            "missing_samples": np.concatenate([*samples, np.empty(0)]),
-            "missing_pixels": np.concatenate([*pixels, np.empty(0, np.int64)]),
-        }
-    )
 
 
 def choose_objects(
@@ -33,12 +16,15 @@ def choose_objects(
 ) -> tuple[pd.DataFrame, dict[str, int]]:
     """Return the objects that are looked at, in order of ``target_id``, and how many there were.
 
+    The study's test objects are among them, and their labels tell, with all others, how far neighbours agree in their
+    rate (``told_log_sfr``). That describes the data: no model, setting or zoom is chosen by it.
+
     Parameters
     ----------
     targets
         ``dense_cube/targets``.
     missing
-        As `missing_flux` returns it, of the same rows.
+        As `hiss.sample.usable.missing_flux` returns it, of the same rows.
     max_missing
         Largest share of a spectrum's samples without a flux.
     max_objects
@@ -51,11 +37,9 @@ def choose_objects(
     counts
         ``targets``, ``whole`` (of the cutout), ``usable`` (and of the spectrum), ``chosen``.
     """
-    whole = missing["missing_pixels"].to_numpy() == 0
-    passes = whole & (missing["missing_samples"].to_numpy() <= max_missing)
-    kind = targets["class"].astype(str).str.strip().replace("", UNKNOWN_CLASS)
-    table = targets.assign(**{"class": kind, "log_sfr": targets["avg"].where(is_label(targets["avg"]))})
-    usable = table[passes]
+    whole = whole_cutout(missing)
+    passes = whole & few_gaps(missing, max_missing)
+    usable = known_targets(targets)[passes]
     chosen = usable.iloc[draw_by_class(usable["class"].to_numpy(), max_objects, seed)].reset_index(drop=True)
     counts = {
         "targets": len(targets),

@@ -1,0 +1,270 @@
+"""Second targets judged: the best run of each kind of data, scores with intervals, sentences, figures."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import balanced_accuracy_score, confusion_matrix, f1_score
+
+from hiss.errors import HissError
+from hiss.files import write_json
+from hiss.models.base import Data
+from hiss.models.predictions import prediction_columns
+from hiss.models.tree import DecisionTree
+from hiss.plots.side import draw_target
+from hiss.report.targets import TargetTables, target_section
+from hiss.side.judge import predict_selected
+from hiss.side.scores import Judged, baseline_score, resampled_recall, tables_of
+from hiss.side.target_words import meaning, sentences
+
+CLASSES = ("GALAXY", "QSO", "STAR")
+COSTS = {"settings": "a", "n_train": 90, "n_validation": 30, "n_test": 1, "fit_s": 2.0, "predict_per_object_us": 9.0}
+
+
+def split_of(n: int, truth: np.ndarray) -> pd.DataFrame:
+    side = np.array(["train", "validation", "test"])[np.arange(n) % 3]
+    return pd.DataFrame(
+        {"row": np.arange(n), "target_id": np.arange(n), "group": np.arange(n) // 2, "truth": truth, "split": side}
+    )
+
+
+def drawn(probability: dict[str, float], zooms=(0, 3), n=900, seed=1) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return test predictions that give the true class so much probability on average, and the split."""
+    rng = np.random.default_rng(seed)
+    truth = rng.choice(3, n, p=[0.7, 0.2, 0.1]).astype(float)
+    split = split_of(n, truth)
+    test = split[split["split"] == "test"]
+    codes = test["truth"].to_numpy(int)
+    tables = []
+    for zoom in zooms:
+        for modality, share in probability.items():
+            p = rng.dirichlet(np.ones(3), len(test)) * (1 - share)
+            p[np.arange(len(test)), codes] += share
+            own = test[["target_id", "row", "truth"]].assign(**prediction_columns(p))
+            tables.append(own.assign(model="lightgbm", modality=modality, zoom=zoom))
+    return pd.concat(tables, ignore_index=True), split
+
+
+def costs_of(tests: pd.DataFrame) -> pd.DataFrame:
+    places = tests[["model", "modality", "zoom"]].drop_duplicates()
+    return places.assign(**COSTS, peak_memory_mb=50.0)
+
+
+@pytest.fixture(scope="module")
+def judged() -> tuple[Judged, dict[str, pd.DataFrame], pd.DataFrame]:
+    tests, split = drawn({"photo": 0.02, "spectra": 0.1, "early": 0.35, "late": 0.2})
+    one = Judged.of(tests, split, CLASSES, 400, seed=1)
+    return one, dict(tables_of(one, costs_of(tests), redshift=False)), split
+
+
+def test_scores_are_scikit_learn_s_and_lie_in_their_intervals(judged):
+    one, tables, _ = judged
+    for row in tables["scores"].to_dict("records"):
+        own = one.tests.query(f"modality == {row['modality']!r} and zoom == {row['zoom']}")
+        assert row["balanced_accuracy"] == pytest.approx(balanced_accuracy_score(own.truth, own.prediction))
+        assert row["macro_f1"] == pytest.approx(f1_score(own.truth, own.prediction, average="macro"))
+        for name in ("balanced_accuracy", "macro_f1"):
+            assert row[f"{name}_low"] < row[name] < row[f"{name}_high"]
+
+
+def test_a_resample_of_each_object_once_gives_the_scores_themselves():
+    rng = np.random.default_rng(2)
+    truth, found = rng.integers(0, 3, 200), rng.integers(0, 3, 200)
+    recall, f1 = resampled_recall(truth, found, np.ones((1, 200), int), np.arange(200), 3)
+    assert recall.mean() == pytest.approx(balanced_accuracy_score(truth, found))
+    assert f1[0] == pytest.approx(f1_score(truth, found, average=None))
+
+
+def test_intervals_hold_the_true_score_as_often_as_they_say():
+    """Balanced accuracy of guesses that are right with probability 0.7 in each class, over skies."""
+    rng, held = np.random.default_rng(3), 0
+    for sky in range(200):
+        truth = rng.choice(3, 300, p=[0.5, 0.3, 0.2])
+        found = np.where(rng.random(300) < 0.7, truth, (truth + 1) % 3)
+        p = np.full((300, 3), 0.1)
+        p[np.arange(300), found] = 0.8
+        split = pd.DataFrame({"row": np.arange(300), "group": np.arange(300), "split": "test"})
+        tests = pd.DataFrame({"row": np.arange(300), "target_id": 0, "truth": truth.astype(float)})
+        tests = tests.assign(model="lightgbm", modality="photo", zoom=3, **prediction_columns(p))
+        row = tables_of(Judged.of(tests, split, CLASSES, 300, sky), costs_of(tests), False)["scores"].iloc[0]
+        held += row["balanced_accuracy_low"] <= 0.7 <= row["balanced_accuracy_high"]
+    assert 0.88 <= held / 200 <= 0.99
+
+
+def test_the_confusion_is_scikit_learn_s_and_recall_its_diagonal(judged):
+    one, tables, _ = judged
+    own = one.tests.query("modality == 'photo' and zoom == 3")
+    table = tables["confusion"].query("modality == 'photo' and zoom == 3")
+    counts = table.pivot(index="truth", columns="prediction", values="count").to_numpy()
+    np.testing.assert_array_equal(counts, confusion_matrix(own.truth, own.prediction))
+    recall = tables["recall"].query("modality == 'photo' and zoom == 3")
+    np.testing.assert_allclose(recall.recall, np.diag(counts) / counts.sum(axis=1))
+    assert (recall.low < recall.recall).all()
+    assert (recall.recall < recall.high).all()
+
+
+def test_honest_probabilities_have_a_small_calibration_error_and_boastful_ones_a_large_one():
+    rng = np.random.default_rng(4)
+    p = rng.dirichlet(np.ones(3), 6000)
+    truth = (rng.random(6000)[:, None] > p.cumsum(axis=1)).sum(axis=1).astype(float)
+    split = split_of(6000, truth).assign(split="test")
+    sharp = p**4 / (p**4).sum(axis=1, keepdims=True)
+    errors = []
+    for given in (p, sharp):
+        tests = split[["target_id", "row", "truth"]].assign(**prediction_columns(given))
+        tests = tests.assign(model="lightgbm", modality="photo", zoom=0)
+        tables = tables_of(Judged.of(tests, split, CLASSES, 100, 1), costs_of(tests), False)
+        errors.append(tables["scores"]["calibration_error"].iloc[0])
+        assert tables["reliability"]["n"].sum() == 6000
+    assert errors[0] < 0.03 < 0.15 < errors[1]
+
+
+def test_a_fusion_that_is_better_is_told_from_its_parts_and_an_equal_one_is_not(judged):
+    _, tables, _ = judged
+    fine = tables["differences"].query("zoom == 0 and against_zoom == 0")
+    early = fine[(fine.modality == "early") & (fine.against == "photo")].iloc[0]
+    assert 0 < early.low < early.delta < early.high
+    same, split = drawn(dict.fromkeys(("photo", "spectra", "early", "late"), 0.2), seed=6)
+    none = tables_of(Judged.of(same, split, CLASSES, 400, 1), costs_of(same), False)["differences"]
+    assert ((none.low <= 0) & (none.high >= 0)).mean() > 0.8
+
+
+def test_redshifts_have_the_scores_of_their_trade():
+    rng = np.random.default_rng(5)
+    z = rng.uniform(0.02, 0.3, 900)
+    split = split_of(900, z)
+    test = split[split["split"] == "test"]
+    error = rng.normal(0.01, 0.02, len(test)) * (1 + test["truth"])
+    error.iloc[:30] = 0.5 * (1 + test["truth"].iloc[:30])
+    tests = test[["target_id", "row", "truth"]].assign(prediction=test["truth"] + error)
+    tests = tests.assign(model="lightgbm", modality="photo", zoom=0)
+    one = Judged.of(tests, split, (), 300, 1)
+    row = tables_of(one, costs_of(tests), redshift=True)["scores"].iloc[0]
+    assert row["bias"] == pytest.approx(0.01, abs=0.006)
+    assert row["sigma_nmad"] == pytest.approx(0.02, abs=0.006)
+    assert row["outliers_15"] == pytest.approx(30 / len(test))
+    assert row["outliers_15_low"] < row["outliers_15"] < row["outliers_15_high"]
+    train = split.loc[split["split"] == "train", "truth"].mean()
+    assert baseline_score(one, split) == pytest.approx(np.sqrt(((test["truth"] - train) ** 2).mean()))
+
+
+def test_what_is_said_is_what_the_tables_hold(judged):
+    one, tables, split = judged
+    counts = pd.DataFrame(
+        {
+            "name": [*CLASSES, "no label"],
+            "objects": [630, 180, 90, 4],
+            "used": [630, 180, 90, 0],
+            "why": ["", "", "", "x"],
+        }
+    )
+    said = " ".join(sentences("class", one, tables, counts, baseline_score(one, split)))
+    best = tables["scores"].sort_values("balanced_accuracy").iloc[-1]
+    assert f"{best['balanced_accuracy']:.3f} (95 % interval {best['balanced_accuracy_low']:.3f}" in said
+    assert "with early fusion at zoom" in said
+    assert "against 0.333 of a guess" in said
+    assert "Early fusion of LightGBM at that zoom beats" in said
+    assert "Of the rarest class, STAR, it finds" in said
+    assert "Left out" not in said
+    few = counts.assign(used=[630, 180, 0, 0], why=["", "", "12 left, fewer than 30: not learned", ""])
+    two = Judged(one.tests, one.counts, one.group, CLASSES[:2])
+    assert "STAR (12 left, fewer than 30: not learned)" in sentences("class", two, tables, few, 0.5)[0]
+    assert any("count alike" in text for text in meaning("class", one, weighted=True))
+    assert not any("count alike" in text for text in meaning("class", one, weighted=False))
+
+
+def test_the_figures_and_the_section_are_made_of_the_tables(judged, tmp_path):
+    one, tables, _ = judged
+    draw_target(tmp_path, "class", "class", tables, one.tests)
+    for name in ("cost", "zoom", "confusion", "reliability"):
+        assert all((tmp_path / f"fig_side_class_{name}.{suffix}").stat().st_size for suffix in ("svg", "png", "csv"))
+    counts = pd.DataFrame({"name": ["GALAXY"], "objects": [9], "used": [9], "why": [""]})
+    answers = {"sentences": ["It is so."], "meaning": ["It means this."]}
+    parts = TargetTables(answers, counts, tables["scores"], tables["recall"], tables["differences"])
+    section = target_section("class", parts, {})
+    assert section.heading == "Galaxy, quasar or star"
+    assert [len(table.rows) for table in section.tables] == [1, 8, 8, len(tables["differences"])]
+
+
+# ---- the test objects are predicted once, by the run that did best on the validation objects ----
+
+
+def made(folder: Path, modality: str, settings: dict[str, int], worth: float, data: Data) -> Path:
+    """Train a tree on data and write its folder as a training job would, with a validation score of our choice."""
+    model = DecisionTree(modality, **settings)
+    model.fit(data, data)
+    model.save(folder)
+    name = f"max_depth={settings['max_depth']}"
+    write_json(
+        folder / "metrics.json",
+        {
+            "run": {"modality": modality, "zoom": 3, "name": name}, "classes": list(CLASSES), "n_train": len(data),
+            "n_validation": 9, "peak_memory_mb": 10.0, "time": {"fit_s": 0.5},
+            "validation": {"balanced_accuracy": worth, "log_loss": 1.0},
+        },
+    )  # fmt: skip
+    return folder / "metrics.json"
+
+
+@pytest.fixture
+def sky(tmp_path):
+    rng = np.random.default_rng(7)
+    truth = rng.integers(0, 3, 240).astype(float)
+    images = rng.normal(size=(240, 5, 2, 2)).astype(np.float32) + truth[:, None, None, None].astype(np.float32)
+    spectra = rng.normal(size=(240, 12)).astype(np.float32) + truth[:, None].astype(np.float32)
+    split = split_of(240, truth)
+
+    def load(modality, zoom, rows):
+        parts = {"photo": (images, None), "spectra": (None, spectra)}[modality]
+        chosen = [None if part is None else part[rows] for part in parts]
+        sigma = None if chosen[0] is None else np.ones_like(chosen[0])
+        data = replace(Data.from_arrays(*chosen, truth[rows], image_sigma=sigma), classes=CLASSES)
+        return data, rows.astype(np.int64)
+
+    train = split.loc[split["split"] == "train", "row"].to_numpy()
+    metrics = [
+        made(tmp_path / f"{modality}{depth}", modality, {"max_depth": depth}, worth, load(modality, 3, train)[0])
+        for modality in ("photo", "spectra")
+        for depth, worth in ((1, 0.5), (4, 0.9))
+    ]
+    return split, load, metrics
+
+
+def test_the_run_that_did_best_on_validation_predicts_the_test_objects_once(sky):
+    split, load, metrics = sky
+    asked = []
+
+    def watched(modality, zoom, rows):
+        asked.append((modality, zoom, tuple(rows)))
+        return load(modality, zoom, rows)
+
+    predictions, costs = predict_selected(DecisionTree, metrics, watched, split)
+    test = tuple(split.loc[split["split"] == "test", "row"])
+    assert asked == [("photo", 3, test), ("spectra", 3, test)]
+    assert set(costs.query("modality != 'late'")["settings"]) == {"max_depth=4"}
+    assert set(predictions["modality"]) == {"photo", "spectra", "late"}
+    late = predictions.query("modality == 'late'").sort_values("row")
+    parts = [predictions.query(f"modality == {name!r}").sort_values("row") for name in ("photo", "spectra")]
+    for column in ("p_0", "p_1", "p_2"):
+        np.testing.assert_allclose(late[column], (parts[0][column].to_numpy() + parts[1][column].to_numpy()) / 2)
+    of_late = costs.set_index("modality").loc["late"]
+    assert of_late["fit_s"] == 1.0
+    assert of_late["peak_memory_mb"] == 10.0
+
+
+def test_no_run_and_other_objects_are_refused(sky):
+    split, load, metrics = sky
+    with pytest.raises(HissError, match="no run whose model"):
+        predict_selected(DecisionTree, [], load, split)
+    with pytest.raises(HissError, match="other objects than the split"):
+        predict_selected(DecisionTree, metrics, lambda *given: (load(*given)[0], given[2] + 1), split)
+
+
+def test_the_answers_can_be_written_and_read(judged, tmp_path):
+    one, tables, _ = judged
+    counts = pd.DataFrame({"name": [*CLASSES, "no label"], "objects": 9, "used": [9, 8, 7, 0], "why": ""})
+    write_json(tmp_path / "a.json", {"sentences": sentences("class", one, tables, counts, 1 / 3)})
+    assert len(json.loads((tmp_path / "a.json").read_text())["sentences"]) >= 5
