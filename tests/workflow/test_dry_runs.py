@@ -57,16 +57,22 @@ def test_the_demo_plans(workspace):
     assert plan["simulate_sky"] == plan["build_sparse"] == plan["build_dense"] == 1
     assert {"train_tree", "train_lightgbm", "train_cnn", "fuse_late", "evaluate_test", "write_report"} <= set(plan)
     assert {"train_baseline", "fuse_stacked", "fit_quantiles", "evaluate_cascade", "compare_variants"} <= set(plan)
-    assert (plan["refit_variant"], plan["refit_cnn"]) == (23, 1)
+    assert (plan["refit_variant"], plan["refit_cnn"]) == (26, 1)
 
 
 def test_what_is_switched_off_is_not_planned(workspace):
     off = {"baselines": [], "intervals": None, "cascade": None, "variants": {}, "vggnet12": None}
     lightgbm = {"cross_validate": "none"}
-    study = {"results": "results/off", "sky": {"source": "simulated"}, "experiments": {**off, "lightgbm": lightgbm}}
+    study = {
+        "results": "results/off",
+        "sky": {"source": "simulated"},
+        "experiments": {**off, "lightgbm": lightgbm},
+        "side_studies": dict.fromkeys(("structure", "targets", "cases", "scenes")),
+    }
     plan = workspace.planned(config=workspace.write_config("off", study))
     assert {"train_tree", "train_lightgbm", "fuse_late", "write_report"} <= set(plan)
     gone = {"train_baseline", "measure_lines", "fit_quantiles", "evaluate_cascade", "compare_variants", "refit_variant"}
+    gone |= {"explore_structure", "choose_target", "test_target", "measure_cases", "simulate_scenes", "link_targets"}
     assert not gone & set(plan)
     assert plan["cross_validate"] == 3 * 4, "of the tree, whose grid leaves its folds behind, for what is exported"
     assert plan["fuse_stacked"] == 4
@@ -77,7 +83,7 @@ def test_images_alone_have_no_fusion_and_no_spectra_s_variants(workspace):
     config = workspace.write_config("alone", {"sky": {"source": "simulated"}, "experiments": study})
     plan = workspace.planned(config=config)
     assert not {"fuse_late", "fuse_stacked", "evaluate_cascade"} & set(plan)
-    assert (plan["refit_variant"], plan["refit_cnn"]) == (21, 13)
+    assert (plan["refit_variant"], plan["refit_cnn"]) == (23, 14)
 
 
 def test_a_variant_that_the_study_has_no_run_of_is_told(workspace):

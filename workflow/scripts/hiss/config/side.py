@@ -172,8 +172,9 @@ class Cases(Section):
         given: dict[Any, Any] = default_cases()
         for name, case in value.items():
             known = given.get(name)
-            same = isinstance(case, Mapping) and known is not None and case.get("column") == known.column
-            given[name] = {"reason": known.reason, **case} if same else case
+            if known and isinstance(case, Mapping) and case.get("column") == known.column:
+                case = {"reason": known.reason, **case}
+            given[name] = case
         return given
 
     @model_validator(mode="after")

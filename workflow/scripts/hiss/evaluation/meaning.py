@@ -24,9 +24,9 @@ _OF_MPA_JHU: Final = (
     _DEX,
 )
 _OF_THE_SIMULATED_SKY: Final = (
-    "AVG is the known log SFR of each simulated galaxy with noise drawn for it, in place of MPA-JHU's estimate; nothing "
-    "of it was derived from the spectra or magnitudes. R2 therefore says how well a model finds that rate in what was "
-    "simulated of the galaxy, and nothing of real ones.",
+    "AVG is the known log SFR of each simulated galaxy with noise drawn for it, in place of MPA-JHU's estimate; "
+    "nothing of it was derived from the spectra or magnitudes. R2 therefore says how well a model finds that rate in "
+    "what was simulated of the galaxy, and nothing of real ones.",
     "Part of what fusion gains is by construction: simulated spectra are of the light within the fibre, and simulated "
     "images have no lines to be resolved, so that neither modality holds all that tells the rate.",
     _CEILING + " The labels of the simulated sky err independently of them, but by less than half their width, so that "

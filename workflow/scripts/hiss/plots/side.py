@@ -112,7 +112,7 @@ def against_cost(scores: pd.DataFrame) -> Drawn:
                 row[column], row[score], s=_SIZE[int(row["zoom"])], color=modality_colour(row["modality"]),
                 marker=MODEL_MARKER[row["model"]], linewidths=0.4, edgecolors=BLACK, alpha=0.9,
             )  # fmt: skip
-        axis.set_xscale("log")
+        _cost_axis(axis, scores.loc[scores[column] > 0, column], logarithmic=column != "peak_memory_mb")
         axis.set_xlabel(label)
     axes[0].set_ylabel(_axis_label(score))
     plain: dict[str, Any] = {"linestyle": "", "markeredgecolor": BLACK, "markeredgewidth": 0.4}
@@ -130,6 +130,15 @@ def against_cost(scores: pd.DataFrame) -> Drawn:
     ]
     figure.legend(handles=handles, loc="outside upper center", ncols=4)
     return figure, scores[["model", "modality", "zoom", score, *_COSTS]].reset_index(drop=True)
+
+
+def _cost_axis(axis: Axes, values: pd.Series, logarithmic: bool) -> None:
+    """Begin and end at whole decades, so that a short range has labels too; memory begins at none."""
+    if logarithmic and len(values):
+        ends = 10 ** np.floor(np.log10(values.min() / 1.2)), 10 ** np.ceil(np.log10(values.max() * 1.2))
+        axis.set(xscale="log", xlim=ends)
+    elif len(values):
+        axis.set_xlim(0, 1.15 * values.max())
 
 
 def confusion(table: pd.DataFrame, scores: pd.DataFrame) -> Drawn:

@@ -24,7 +24,7 @@ from hiss.report.runs_table import Filter, filters_of
 from hiss.report.tables import Table, pairs_table
 
 _HERE = Path(__file__).parent
-_LARGEST_SVG = 300_000  # bytes: above it the PNG is smaller and draws faster
+_LARGEST_SVG = 90_000  # bytes: above it the PNG is smaller and draws faster
 _LEADING = 6  # answers in the open: the study's main questions come first; the others are folded
 _PLAIN = " /:;=,.()-_+*!?@$~"  # what a data address need not quote
 

@@ -114,9 +114,10 @@ def _winner(label: str, judged: Judged, scores: pd.DataFrame, best: dict[Any, An
 
 
 def _with_ends(row: Mapping[Any, Any], name: str) -> str:
-    if not np.isfinite(row[f"{name}_low"]):
-        return f"{row[name]:.3f}"
-    return f"{row[name]:.3f} (95 % interval {row[f'{name}_low']:.3f} to {row[f'{name}_high']:.3f})"
+    low, high = row[f"{name}_low"], row[f"{name}_high"]
+    if not np.isfinite(low) or low == high:
+        return f"{row[name]:.3f} (the same in every resample, or too few objects: no interval can be told)"
+    return f"{row[name]:.3f} (95 % interval {low:.3f} to {high:.3f})"
 
 
 def _fusion(differences: pd.DataFrame, judged: Judged, best: Mapping[Any, Any]) -> list[str]:
