@@ -11,6 +11,7 @@ if not workflow.config_settings.configfiles:
 
 include: "rules/common.smk"
 include: "rules/common_runs.smk"
+include: "rules/common_features.smk"
 include: "rules/common_side.smk"
 include: "rules/common_diagnostics.smk"
 include: "rules/common_sample.smk"

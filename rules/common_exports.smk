@@ -84,4 +84,4 @@ def deposited_tables(inputs):
     sample = [*(f"sample/{name}.parquet" for name in ("objects", "gaps", "missing", "multi_object"))]
     tables = [*map(results, [*sample, "cube/accounts.json"]), *of_summary(inputs).values()]
     tested = [results(f"evaluation/test_{model}.parquet") for model in [*MODELS, *BASELINES]]
-    return [*tables, *tested, *diagnostic_tables()]
+    return [*tables, *tested, *diagnostic_tables(), *side_tests_and_tables()]

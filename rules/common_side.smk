@@ -117,6 +117,16 @@ def target_tests():
     return [results(f"side/{target}/test/{model}.parquet") for target in TARGETS for model in side_models(target)]
 
 
+def side_tests_and_tables():
+    """What a deposit holds of the further targets and the scenes beside the report's tables."""
+    names = ("scores", "recall", "confusion", "reliability", "differences")
+    tables = [results(f"side/{target}/{name}.csv") for target in SCENE_TARGETS for name in names]
+    tables += [results(f"side/{target}/{name}.csv") for target in TARGETS for name in names[2:4]]
+    tables += [results("scenes/rejects.csv")] if SCENES else []
+    tables += [results("cases/objects.parquet")] if CASES else []
+    return [*tables, *target_tests(), *scene_tests("parquet")]
+
+
 def target_labels():
     """The kind of label of each further target."""
     return {name: target.label for name, target in TARGETS.items()}
@@ -125,7 +135,7 @@ def target_labels():
 def target_figures():
     """The figures of the further targets, by name."""
     return [
-        f"fig_side_{name}_{what}"
+        f"fig_side_{what}_{name}"
         for name, target in TARGETS.items()
         for what in ("cost", "zoom", *(("scatter",) if target.label == "redshift" else ("confusion", "reliability")))
     ]
@@ -195,6 +205,8 @@ def scene_state():
     """What a local folder of frames holds now, so that a picture added or changed below it is seen."""
     if SCENES.source != "local":
         return "made here"
+    if Path(SCENES.local.csv).suffix.lower() == ".zip":
+        return "in the zip"
     return folder_state(SCENES.local.folder or str(Path(SCENES.local.csv).parent))
 
 

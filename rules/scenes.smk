@@ -142,6 +142,7 @@ if SCENES:
     rule test_scene:
         input:
             metrics=side_runs_of_model("metrics.json"),
+            validation=side_runs_of_model("validation.parquet"),
             models=side_models_of_runs,
             arrays="<results>/scenes/arrays.h5",
             split="<results>/sample/{target}/split.parquet",
@@ -169,6 +170,7 @@ if SCENES:
     rule test_scene_cnn:
         input:
             metrics=side_runs_of_model("metrics.json"),
+            validation=side_runs_of_model("validation.parquet"),
             models=side_models_of_runs,
             arrays="<results>/scenes/arrays.h5",
             split="<results>/sample/{target}/split.parquet",

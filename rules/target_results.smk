@@ -5,6 +5,7 @@ if TARGETS:
     rule test_target:
         input:
             metrics=side_runs_of_model("metrics.json"),
+            validation=side_runs_of_model("validation.parquet"),
             models=side_models_of_runs,
             dense="<results>/cube/dense.h5",
             arrays=target_arrays,
@@ -36,6 +37,7 @@ if TARGETS:
     rule test_target_cnn:
         input:
             metrics=side_runs_of_model("metrics.json"),
+            validation=side_runs_of_model("validation.parquet"),
             models=side_models_of_runs,
             dense="<results>/cube/dense.h5",
             arrays=target_arrays,
@@ -113,7 +115,7 @@ if TARGETS:
         output:
             report(
                 expand("<results>/report/figures/{name}.svg", name=target_figures()),
-                caption="../workflow/report/fig_side.rst",
+                caption="../workflow/report/fig_side_cost.rst",
                 category="Further targets",
                 labels={"what": "Beyond the thesis: further targets"},
             ),

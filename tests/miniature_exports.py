@@ -11,6 +11,7 @@ from hiss.deposit.sources import keep_workflow
 from hiss.deposit.summary import summary
 from hiss.files import read_table, write_json
 from hiss.provenance import provenance
+from hiss.report.beside import Beside
 from hiss.report.given import SampleTables, StudyTables
 
 SETTINGS = {"results": "results/miniature", "sky": {"source": "simulated"}}
@@ -38,7 +39,7 @@ def best_catalogue(folder: Path, level: float | None = 0.9) -> pd.DataFrame:
     return catalogue(all_predictions(given), best_run(given.metrics), *sample)
 
 
-def summarised(folder: Path) -> dict:
+def summarised(folder: Path, beside: Beside | None = None) -> dict:
     """Return the summary of a miniature."""
     names = {"manifest": "sky/manifest.parquet", "rejects": "cube/rejects.parquet"}
     names |= {"ledger": "sample/flag0/ledger.csv", "gaps": "sample/gap_table.csv"}
@@ -47,7 +48,8 @@ def summarised(folder: Path) -> dict:
     if (folder / "evaluation").is_dir():
         study = StudyTables(**evaluation(folder), split=read_table(folder / "sample" / "flag0" / "split.parquet"))
     record = provenance({"ledger": folder / names["ledger"]}, SETTINGS, [Path(__file__)])
-    return summary("A miniature", "config/miniature.yaml", "simulated", SETTINGS, "flag0", sample, study, record)
+    told = "A miniature", "config/miniature.yaml", "simulated", SETTINGS, "flag0"
+    return summary(*told, sample, study, record, beside)
 
 
 def deposit(folder: Path, repo: Path, sky: str = "simulated", settings: dict | None = None) -> Deposit:

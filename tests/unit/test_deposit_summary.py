@@ -13,6 +13,9 @@ from hiss.deposit.predictions import best_run
 from hiss.deposit.summary import _plain, schema
 from hiss.files import read_json, read_table, write_json, write_table
 from hiss.modality import FUSIONS
+from hiss.report.beside import Beside
+from hiss.report.cases import CasesTables
+from hiss.report.targets import TargetTables
 
 WHOLE = Study(models=("decision_tree", "lightgbm"), zooms=(2, 3))
 STUDIES = {
@@ -91,3 +94,27 @@ def test_missing_numbers_are_null(tmp_path):
     assert [_plain(value) for value in (np.nan, float("inf"), pd.NA, None, np.int64(3), np.float32(0.5), "a")] == [
         None, None, None, None, 3, 0.5, "a",
     ]  # fmt: skip
+
+
+def test_the_studies_beside_the_main_one_are_told_with_what_each_setting_reached(tmp_path):
+    scores = pd.DataFrame(
+        {
+            "model": "lightgbm", "modality": ["photo", "late"], "zoom": [3.0, 3.0], "settings": ["a", "mean"],
+            "balanced_accuracy": [0.8, 0.9], "balanced_accuracy_low": [0.7, np.nan], "balanced_accuracy_high": 0.95,
+            "fit_s": 1.5, "predict_per_object_us": 10.0, "peak_memory_mb": np.nan,
+        }
+    )  # fmt: skip
+    none = pd.DataFrame()
+    said = {"sentences": ["It is so."], "meaning": ["It means this."]}
+    beside = Beside(targets={"class": TargetTables(said, none, scores, none, none)}, cases=CasesTables(said, none))
+    folder = make_results(tmp_path, None, n=6)
+    write_json(tmp_path / "summary.json", summarised(folder, beside))
+    found = read_json(tmp_path / "summary.json")
+    jsonschema.validate(found, schema())
+    assert [study["name"] for study in found["beside"]] == ["cases", "class"]
+    assert found["beside"][0]["scores"] == []
+    first, late = found["beside"][1]["scores"]
+    assert first["reached"] == {"value": 0.8, "low": 0.7, "high": 0.95}
+    assert (first["score"], first["zoom"], first["peak_memory_mb"]) == ("balanced_accuracy", 3, None)
+    assert late["reached"]["low"] is None
+    assert found["beside"][1]["sentences"] == ["It is so."]

@@ -1,5 +1,6 @@
 """The public set's layout, read: bad rows are told by name, no path leaves the folder, and the counts add up."""
 
+import re
 import struct
 import zipfile
 import zlib
@@ -20,6 +21,7 @@ from hiss.scenes.places import FolderPlace, ZipPlace, place_of, safe_path
 from hiss.scenes.reading import REASONS, ledger, read_scenes
 from hiss.scenes.simulate import simulate_scenes
 from hiss.scenes.store import read_frame_table, read_rows, write_frames
+from hiss.scenes.videos import moment_of
 from hiss.sdss.fetch import Limits
 
 HEADER = ["IMAGE", *(f"MFCC_{number}" for number in range(1, N_MFCC + 1)), "CLASS1", "CLASS2"]
@@ -243,6 +245,62 @@ def test_a_damaged_member_is_a_row_and_a_damaged_zip_stops(small, tmp_path):
     path.write_bytes(b"<html>please sign in</html>")
     with pytest.raises(HissError, match="asks visitors to sign in"):
         ZipPlace(path)
+
+
+def test_any_damaged_byte_of_a_packed_picture_is_a_row_and_never_a_crash(tmp_path):
+    """In a deflated member zlib itself may find the fault, which is no error of the system."""
+    data = picture((10, 200, 30), form="BMP")
+    with zipfile.ZipFile(tmp_path / "x.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("dataset.csv", header() + "\n")
+        archive.writestr("a.bmp", data)
+        start = archive.getinfo("a.bmp").header_offset + 35  # behind the member's head and its name
+        size = archive.getinfo("a.bmp").compress_size
+    whole, told = (tmp_path / "x.zip").read_bytes(), set()
+    for place in range(start, start + size):
+        broken = bytearray(whole)
+        broken[place] ^= 0xFF
+        (tmp_path / "y.zip").write_bytes(broken)
+        try:
+            assert ZipPlace(tmp_path / "y.zip").read("a.bmp") == data, "only bits that pad the end may go unnoticed"
+        except BadInput as error:
+            assert "a.bmp: its bytes in the zip are damaged" in str(error)
+            told.add(type(error.__context__))
+    assert zlib.error in told
+
+
+def header() -> str:
+    return ",".join(["IMAGE", *(f"MFCC_{number}" for number in range(1, N_MFCC + 1)), "CLASS1", "CLASS2"])
+
+
+def test_only_the_head_of_other_tables_in_a_zip_is_unpacked(tmp_path):
+    with zipfile.ZipFile(tmp_path / "x.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.csv", b"word" * 2**22)
+        archive.writestr("b/dataset.csv", header() + "\n")
+    largest = []
+    parse = pd.read_csv
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("hiss.scenes.places._HEADER", 1000)
+        patch.setattr(pd, "read_csv", lambda data, **how: largest.append(len(data.getvalue())) or parse(data, **how))
+        assert ZipPlace(tmp_path / "x.zip").table_name == "b/dataset.csv"
+    assert max(largest) <= 2000
+
+
+def test_a_picture_of_a_form_whose_reader_starts_a_program_is_none(small):
+    stream = BytesIO()
+    Image.new("RGB", (64, 48)).save(stream, format="EPS")
+    place = next((small.parent / "images").rglob("*.png"))
+    place.write_bytes(stream.getvalue())
+    _, rejects = read(small)
+    assert rejects["kind"].tolist() == ["damaged"]
+    assert "is no picture" in rejects["reason"].iloc[0]
+
+
+def test_a_number_of_many_digits_counts_no_frames_and_a_very_long_path_is_none():
+    pattern = re.compile(VIDEO_PATTERN)
+    assert moment_of("images/beach_20200101120000123456.png", pattern).frame is None
+    assert moment_of("images/beach_12.png", pattern).frame == 12
+    with pytest.raises(BadInput, match="a path of 5000 characters is none"):
+        safe_path("_" * 5000)
 
 
 def test_a_zip_without_a_table_of_frames_is_told(tmp_path):

@@ -200,14 +200,14 @@ def test_the_sentences_tell_the_leak_the_best_and_what_the_numbers_are_of():
 
 
 @pytest.mark.parametrize(
-    ("delta", "half", "verdict"), [(0.2, 0.1, "better"), (-0.2, 0.1, "worse"), (0.1, 0.2, "which cannot be told apart")]
+    ("delta", "half", "verdict"), [(0.2, 0.1, "beats"), (-0.2, 0.1, "is beaten by"), (0.1, 0.2, "cannot be told from")]
 )
 def test_fusion_is_told_against_the_better_of_both_alone(delta, half, verdict):
     objects = {"scene_class1_by_video": split_of("class1", BY_VIDEO)[1]}
     told = sentences(*compared(), accounts(384), objects, fusions(delta, half), "local")
     (sentence,) = {one for one in told if one.startswith("Images and audio together")}
     assert f"{delta:+.2f}".replace("-", "−") in sentence
-    assert f"from audio alone, {verdict}" in sentence
+    assert f"{verdict} audio alone (" in sentence
 
 
 def test_no_leak_is_not_claimed():

@@ -6,6 +6,7 @@ from hiss.deposit.summary import summary
 from hiss.files import read_json, read_table, write_json
 from hiss.models.halpha import aperture_words
 from hiss.provenance import provenance
+from hiss.report.beside import Beside
 from hiss.report.given import SampleTables, StudyTables
 from hiss.script import job
 
@@ -20,6 +21,8 @@ with job(snakemake.log[0]):
     study = StudyTables(**of_study, fibre=fibre) if "runs" in tables else None
     sample = SampleTables(**{name: tables[name] for name in SAMPLE})
     record = provenance({name: given[name] for name in tables}, {}, given.code)
-    found = summary(params.title, params.config, params.sky, params.settings, params.sample, sample, study, record)
+    beside = Beside.load(**{name: given[name] for name in ("structure", "targets", "cases", "scenes")})
+    told = params.title, params.config, params.sky, params.settings, params.sample
+    found = summary(*told, sample, study, record, beside)
     write_json(snakemake.output.summary, found)
     write_json(snakemake.output.schema, read_json(given.schema))

@@ -34,7 +34,6 @@ class FetchedScenes(Section):
         pattern=r"^(https?|file)://", description="Of a zip with the table of frames and their pictures."
     )
     sha256: str | None = Field(None, pattern="^[0-9a-f]{64}$", description="What the zip must hash to.")
-    largest_gb: float = Field(20, gt=0, description="What the zip may unpack to.")
 
 
 class SceneSplit(Section):

@@ -146,7 +146,8 @@ def default_cases() -> dict[str, Case | None]:
         "dusty": Case(
             column="balmer_decrement",
             above_quantile=0.75,
-            reason="Dust takes H-beta more than H-alpha: the spectrum tells how much dust there is, the images where.",
+            reason="Dust takes H-beta more than H-alpha: the spectrum tells how much dust there is, the images "
+            "how red it makes the whole galaxy.",
         ),
     }
 

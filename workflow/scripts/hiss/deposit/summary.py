@@ -14,9 +14,11 @@ from hiss.evaluation.meaning import r2_meaning
 from hiss.modality import FUSIONS
 from hiss.provenance import digest
 from hiss.report.answers import answers
+from hiss.report.beside import Beside
 from hiss.report.compose import sample_answers
 from hiss.report.given import SampleTables, StudyTables
 from hiss.report.recommend import budgets
+from hiss.report.targets import TargetTables
 
 _T = TypeVar("_T")
 
@@ -30,6 +32,7 @@ def summary(
     sample: SampleTables,
     study: StudyTables | None,
     record: Mapping[str, Any],
+    beside: Beside | None = None,
 ) -> dict[str, Any]:
     """Return the summary of a study, or of a sample alone where ``study`` is None, as plain values.
 
@@ -43,6 +46,8 @@ def summary(
         Of the study's sample.
     record
         As `hiss.provenance.provenance` returns it.
+    beside
+        What the studies beside the main one left behind; None where all are switched off.
     """
     said = answers(study, sky) if study else sample_answers(sample)
     kinds = sample.manifest["kind"].value_counts()
@@ -58,6 +63,7 @@ def summary(
         ledger=_rows(form.Step, sample.ledger),
         study=_study(study, sky) if study else None,
         answers=[form.Answer(answer.question, list(answer.sentences)) for answer in said],
+        beside=_beside(beside) if beside else [],
         provenance=form.Provenance(record["inputs"], record["code"], record["environment"]),
     )
     return asdict(whole)
@@ -77,6 +83,32 @@ def _study(study: StudyTables, sky: str) -> form.Study:
         recommendations=_rows(form.Recommendation, budgets(study)),
         meaning=list(r2_meaning(sky)),
     )
+
+
+def _beside(beside: Beside) -> list[form.SideStudy]:
+    found = {"cases": beside.cases, **beside.targets, "structure": beside.structure, "scenes": beside.scenes}
+    return [
+        form.SideStudy(name, list(tables.answers["sentences"]), list(tables.answers["meaning"]), _side_scores(tables))
+        for name, tables in found.items()
+        if tables is not None
+    ]
+
+
+def _side_scores(tables: Any) -> list[form.SideScore]:
+    if not isinstance(tables, TargetTables):
+        return []
+    score = "balanced_accuracy" if "balanced_accuracy" in tables.scores else "rmse"
+    return [
+        _form(
+            form.SideScore,
+            row
+            | {
+                "score": score,
+                "reached": form.Measured(*(_plain(row[f"{score}{end}"]) for end in ("", "_low", "_high"))),
+            },
+        )
+        for row in tables.scores.to_dict("records")
+    ]
 
 
 def _run(runs: pd.DataFrame, row: Mapping[Any, Any]) -> form.Run:

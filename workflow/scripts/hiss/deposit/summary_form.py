@@ -249,6 +249,38 @@ class Provenance:
 
 
 @dataclass(frozen=True)
+class SideScore:
+    """What a setting of a further target reached on its test set, and what it cost."""
+
+    __pydantic_config__: ClassVar = _FORM
+    model: str
+    modality: str
+    zoom: int
+    settings: str | None
+    score: str
+    """Its name: balanced_accuracy, or rmse in the unit of the target."""
+    reached: Measured
+    fit_s: float | None
+    """Of the training job, which may have run beside others."""
+    predict_per_object_us: float | None
+    peak_memory_mb: float | None
+
+
+@dataclass(frozen=True)
+class SideStudy:
+    """What a study beside the main one found."""
+
+    __pydantic_config__: ClassVar = _FORM
+    name: str
+    """structure, cases, scenes, or the name of a further target."""
+    sentences: list[str]
+    meaning: list[str]
+    """What those sentences do not say of themselves."""
+    scores: list[SideScore]
+    """Of further targets."""
+
+
+@dataclass(frozen=True)
 class Summary:
     """What a run of the workflow found, for machines."""
 
@@ -270,4 +302,6 @@ class Summary:
     """Null where the config asks for no experiments."""
     answers: list[Answer]
     """The sentences that the report opens with."""
+    beside: list[SideStudy]
+    """The studies beside the main one that the config asks for."""
     provenance: Provenance

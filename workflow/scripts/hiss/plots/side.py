@@ -43,7 +43,7 @@ _NAMES: Final = {"GALAXY": "galaxy", "QSO": "quasar", "STAR": "star"}
 def draw_target(
     folder: Path | str, target: str, label: str, tables: Mapping[str, pd.DataFrame], tests: pd.DataFrame
 ) -> None:
-    """Write all figures of a target, ``fig_side_<target>_<what>``.
+    """Write all figures of a target, ``fig_side_<what>_<target>``.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ def draw_target(
         drawn["confusion"] = confusion(tables["confusion"], tables["scores"])
         drawn["reliability"] = reliability(tables["reliability"])
     for name, (figure, data) in drawn.items():
-        save_figure(figure, folder, f"fig_side_{target}_{name}", data)
+        save_figure(figure, folder, f"fig_side_{name}_{target}", data)
 
 
 def against_zoom(scores: pd.DataFrame) -> Drawn:

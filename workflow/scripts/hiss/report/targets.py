@@ -55,7 +55,7 @@ def target_section(name: str, tables: TargetTables, figures: Mapping[str, Figure
         _recall(tables.recall),
         _differences(tables.differences),
     ]
-    wanted = [f"fig_side_{name}_{what}" for what in _FIGURES]
+    wanted = [f"fig_side_{what}_{name}" for what in _FIGURES]
     return Section(
         _TITLES.get(name, f"Target {name}"),
         f"target-{name}",

@@ -18,6 +18,9 @@ _DAMAGE: Final = (
 )  # fmt: skip
 """What Pillow's readers raise for bytes that are not as their form says."""
 
+_FORMATS: Final = ("PNG", "JPEG", "WEBP", "BMP")  # others have readers that start programs
+_MOST_PIXELS: Final = 50_000_000
+
 
 def read_picture(data: bytes, name: str, side: int) -> NDArray[np.uint8]:
     """Return a picture (3, side, side) uint8: all of the frame, averaged down and squeezed into a square.
@@ -25,7 +28,7 @@ def read_picture(data: bytes, name: str, side: int) -> NDArray[np.uint8]:
     Parameters
     ----------
     data
-        Bytes of a PNG, a JPEG or whatever else Pillow reads.
+        Bytes of a PNG, a JPEG, a WebP or a BMP.
     name
         The file's name, for messages.
 
@@ -37,7 +40,9 @@ def read_picture(data: bytes, name: str, side: int) -> NDArray[np.uint8]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(BytesIO(data)) as image:
+            with Image.open(BytesIO(data), formats=_FORMATS) as image:
+                if image.width * image.height > _MOST_PIXELS:
+                    raise BadInput(f"{name}: {image.width} x {image.height} pixels, which no frame has")
                 image.draft("RGB", (2 * side, 2 * side))  # a JPEG is read no finer than that
                 small = image.convert("RGB").resize((side, side), Image.Resampling.BILINEAR)
     except UnidentifiedImageError:

@@ -1,6 +1,8 @@
 """Where the set lies: a table of frames beside its pictures, in a folder or in a zip that is never unpacked."""
 
+import lzma
 import zipfile
+import zlib
 from abc import ABC, abstractmethod
 from io import BytesIO
 from pathlib import Path, PurePosixPath
@@ -15,6 +17,15 @@ from hiss.scenes.layout import find_columns
 _LARGEST: Final = 64 * 2**20
 """Bytes of a picture; what claims more is none."""
 
+_LARGEST_TABLE: Final = 2 * 2**30
+_HEADER: Final = 2**20  # bytes of a table in which its columns' names are looked for
+_LONGEST_PATH: Final = 1024
+
+_ZIP_DAMAGE: Final = (
+    zipfile.BadZipFile, EOFError, OSError, zlib.error, lzma.LZMAError, NotImplementedError, RuntimeError,
+)  # fmt: skip
+"""What reading a damaged, an encrypted or a strangely packed member raises."""
+
 
 def safe_path(told: str) -> str:
     """Return a path of the table as ``folder/name``.
@@ -22,8 +33,10 @@ def safe_path(told: str) -> str:
     Raises
     ------
     BadInput
-        For one that is empty, absolute, or leaves the folder.
+        For one that is empty, very long, absolute, or leaves the folder.
     """
+    if len(told) > _LONGEST_PATH:
+        raise BadInput(f"{told[:40]}...: a path of {len(told)} characters is none")
     path = told.strip().replace("\\", "/")
     parts = [part for part in PurePosixPath(path).parts if part != "."]
     if not parts or "\0" in path:
@@ -110,7 +123,7 @@ class ZipPlace(Place):
             try:
                 with self._zip.open(name) as stream:
                     find_columns(list(_read_csv(stream, name, rows=0).columns), name)
-            except (HissError, zipfile.BadZipFile, EOFError) as error:
+            except (HissError, *_ZIP_DAMAGE) as error:
                 said.append(str(error))
             else:
                 return name
@@ -122,7 +135,7 @@ class ZipPlace(Place):
         try:
             with self._zip.open(self.table_name) as stream:
                 return _read_csv(stream, self.name)
-        except (zipfile.BadZipFile, EOFError, OSError) as error:
+        except _ZIP_DAMAGE as error:
             raise HissError(f"{self.name}: is damaged ({error}); fetch the zip again") from None
 
     def read(self, path: str) -> bytes:
@@ -133,7 +146,7 @@ class ZipPlace(Place):
                 data = stream.read(_LARGEST + 1)
         except KeyError:
             raise FileNotFoundError(f"{path}: is not in the zip") from None
-        except (zipfile.BadZipFile, EOFError, OSError, NotImplementedError, RuntimeError) as error:
+        except _ZIP_DAMAGE as error:
             raise BadInput(f"{path}: its bytes in the zip are damaged ({error})") from None
         if len(data) > _LARGEST:
             raise BadInput(f"{path}: larger than {_LARGEST >> 20} MB, which no frame is")
@@ -141,11 +154,15 @@ class ZipPlace(Place):
 
 
 def _read_csv(stream: IO[bytes], name: str, rows: int | None = None) -> pd.DataFrame:
-    """Read a table with text where it is text: a label ``NA`` is a label."""
+    """Read a table, or no more than its head, with text where it is text: a label ``NA`` is a label."""
+    if rows is None:
+        data = stream.read(_LARGEST_TABLE + 1)
+    else:
+        data = b"".join(stream.readline(_HEADER) for _ in range(rows + 1))
+    if len(data) > _LARGEST_TABLE:
+        raise HissError(f"{name}: larger than {_LARGEST_TABLE >> 30} GB, which no table of frames is")
     try:
-        return pd.read_csv(
-            BytesIO(stream.read()), nrows=rows, dtype=str, keep_default_na=False, encoding_errors="replace"
-        )
+        return pd.read_csv(BytesIO(data), nrows=rows, dtype=str, keep_default_na=False, encoding_errors="replace")
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeError) as error:
         raise HissError(f"{name}: is no table with commas ({error})") from None
 

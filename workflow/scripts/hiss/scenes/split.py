@@ -125,8 +125,9 @@ def of_target(sides: pd.DataFrame, label: str) -> tuple[pd.DataFrame, pd.DataFra
     names = np.unique(used[label].to_numpy(dtype=str))
     if len(names) < 2:
         raise HissError(
-            f"{label} has {len(names)} classes among the {len(used)} frames of this split; two are needed: lower "
-            "side_studies.scenes.min_class, or take more frames"
+            f"{label} has {len(names)} classes among the {len(used)} frames of this split, and two are needed "
+            f"({_why_out(sides, label)}); lower side_studies.scenes.min_class or split.gap, take more frames, or leave "
+            "the study out by side_studies.scenes: null"
         )
     lacking = [
         f"{side} has no {name}"
@@ -145,6 +146,11 @@ def of_target(sides: pd.DataFrame, label: str) -> tuple[pd.DataFrame, pd.DataFra
         truth=truth, **{"class": used[label]}, group=used["group"], how=used["how"]
     )
     return split.reset_index(drop=True), objects.reset_index(drop=True), _counts(sides, label)
+
+
+def _why_out(sides: pd.DataFrame, label: str) -> str:
+    counts = _counts(sides, label)
+    return ", ".join(f"{row['name']}: {row['why'] or 'all used'}" for row in counts.to_dict("records"))
 
 
 def _counts(sides: pd.DataFrame, label: str) -> pd.DataFrame:

@@ -9,6 +9,7 @@ import numpy as np
 from hiss.errors import HissError
 
 _SETTING = "side_studies.scenes.video_pattern"
+_MOST_DIGITS = 18  # what an int64 holds; a longer number counts no frames
 
 
 class Moment(NamedTuple):
@@ -25,7 +26,8 @@ def moment_of(path: str, pattern: re.Pattern[str]) -> Moment | None:
     if found is None or not found["video"]:
         return None
     number = found.groupdict().get("frame")
-    return Moment(found["video"], int(number) if number and number.isdigit() else None)
+    counts = number is not None and number.isdecimal() and len(number) <= _MOST_DIGITS
+    return Moment(found["video"], int(str(number)) if counts else None)
 
 
 def demand_videos(paths: Sequence[str], videos: Sequence[str]) -> None:

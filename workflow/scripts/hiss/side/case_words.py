@@ -92,7 +92,7 @@ def _short(own: pd.DataFrame, cases: Sequence[Case], place: tuple[str, int]) -> 
     if sure:
         parts.append(f"it beats {rival} on {_and(sure)}")
     if maybe:
-        parts.append(f"its interval says so on {_and(maybe)}, which so many comparisons may bring by chance")
+        parts.append(f"its own p value says so on {_and(maybe)}, which so many comparisons may bring by chance")
     if worse:
         parts.append(f"it is worse than {rival} on {_and(worse)}")
     if few:
@@ -159,8 +159,8 @@ def _power(row: Row, n: int) -> str:
     if not np.isfinite(row["detectable"]):
         return ""
     return (
-        f"With {n:,} galaxies, a difference from {_RIVAL[row['against']]} of less than {row['detectable']:.3f} dex is "
-        "missed in more than one of five such samples."
+        f"With {n:,} galaxies, a true difference from {_RIVAL[row['against']]} below {row['detectable']:.3f} dex would "
+        "be found less than 80 % of the time."
     )
 
 
@@ -176,17 +176,18 @@ def _counted(table: pd.DataFrame) -> list[str]:
     told = (
         f"In all {len(known):,} differences were measured: {listed}"
         + (f" ({_and([str(name) for name in few])} left out)" if len(few) else "")
-        + f". Were there none, {LEVEL * len(known):.0f} of their 95 % intervals would exclude zero by chance; "
-        f"{_excluding(known, 'low', 'high')}, and {_standing(known, 'verdict')} stand after Holm's correction. "
-        f"Of the changes from the other galaxies to those of a case, "
-        f"{_excluding(known, 'change_low', 'change_high')}, and {_standing(known, 'change_verdict')} stand."
+        + f". Were there none, and were they independent, some {LEVEL * len(known):.0f} would have a p value below "
+        f"{LEVEL} by chance; {_below(known, 'delta_rmse', 'p')}, and {_standing(known, 'verdict')} stand after Holm's "
+        f"correction. Of the changes from the other galaxies to those of a case, "
+        f"{_below(known, 'change', 'change_p')}, and {_standing(known, 'change_verdict')} stand."
     )
     return [told]
 
 
-def _excluding(known: pd.DataFrame, low: str, high: str) -> str:
-    below, above = int((known[high] < 0).sum()), int((known[low] > 0).sum())
-    return f"{below + above} do ({below} below it, in favour of early fusion, {above} above)"
+def _below(known: pd.DataFrame, value: str, p: str) -> str:
+    told = known[known[p] < LEVEL]
+    better = int((told[value] < 0).sum())
+    return f"{len(told)} do ({better} in favour of early fusion, {len(told) - better} against it)"
 
 
 def _standing(known: pd.DataFrame, verdict: str) -> str:

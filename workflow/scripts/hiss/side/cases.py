@@ -273,12 +273,12 @@ def holm(p: ArrayLike) -> Doubles:
 def _judged(table: pd.DataFrame) -> pd.DataFrame:
     numbers = [name for name in CASE_COLUMNS if name not in _TEXT]
     table = table.astype(dict.fromkeys(numbers, "float64")).astype(dict.fromkeys(_COUNTS, "int64"))
-    for value, low, high, p, adjusted, verdict in (
-        ("delta_rmse", "low", "high", "p", "p_holm", "verdict"),
-        ("change", "change_low", "change_high", "change_p", "change_p_holm", "change_verdict"),
+    for value, p, adjusted, verdict in (
+        ("delta_rmse", "p", "p_holm", "verdict"),
+        ("change", "change_p", "change_p_holm", "change_verdict"),
     ):
         table[adjusted] = holm(table[p])
-        told = zip(*(table[name] for name in (value, low, high, adjusted)), strict=True)
+        told = zip(*(table[name] for name in (value, p, adjusted)), strict=True)
         table[verdict] = pd.Series([_verdict(*one) for one in told], index=table.index, dtype=object)
     return table
 
@@ -287,11 +287,9 @@ _TEXT: Final = ("case", "column", "side", "model", "against", "verdict", "change
 _COUNTS: Final = ("zoom", "n", "n_rest", "n_unknown")
 
 
-def _verdict(value: float, low: float, high: float, adjusted: float) -> str:
-    if not (np.isfinite(low) and np.isfinite(adjusted)):
+def _verdict(value: float, p: float, adjusted: float) -> str:
+    if not (np.isfinite(p) and np.isfinite(adjusted)):
         return TOO_FEW
-    if adjusted < LEVEL:
-        return LOWER if value < 0 else HIGHER
-    if low <= 0 <= high:
+    if p >= LEVEL:
         return UNTOLD
-    return (LOWER if high < 0 else HIGHER) + UNADJUSTED
+    return (LOWER if value < 0 else HIGHER) + ("" if adjusted < LEVEL else UNADJUSTED)

@@ -9,12 +9,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from hiss.errors import HissError
-from hiss.files import read_json
+from hiss.files import read_json, read_table
 from hiss.modality import SINGLE
 from hiss.models.base import Data, Model
 from hiss.models.features import Sources, load_data
 from hiss.models.fusion import late_fusion
-from hiss.models.predictions import prediction_table, probability_columns
+from hiss.models.predictions import prediction_table, probability_columns, table_scores
 from hiss.progress import say
 from hiss.sample.treatment import Treated
 from hiss.script import Stopwatch
@@ -23,8 +23,8 @@ Load = Callable[[str, int, NDArray[np.int64]], tuple[Data, NDArray[np.int64]]]
 """``load(modality, zoom, rows)`` gives rows of the arrays as a model's data, and their target_id (n,)."""
 
 COST_COLUMNS: Final = [
-    "model", "modality", "zoom", "settings", "n_train", "n_validation", "n_test", "fit_s", "predict_per_object_us",
-    "peak_memory_mb",
+    "model", "modality", "zoom", "settings", "validation", "n_train", "n_validation", "n_test", "fit_s",
+    "predict_per_object_us", "peak_memory_mb",
 ]  # fmt: skip
 
 _Place = tuple[str, int]
@@ -63,8 +63,9 @@ def predict_selected(
     predictions
         ``model modality zoom target_id row truth prediction`` and, of classes, ``p_0 ...``.
     costs
-        `COST_COLUMNS`, one row a modality and zoom; of late fusion the sums of its two parts, whose fits are those of
-        their training jobs.
+        `COST_COLUMNS`, one row a modality and zoom: ``validation`` is the balanced accuracy, or the RMSE, of the
+        validation objects; of late fusion the costs are the sums of its two parts, whose fits are those of their
+        training jobs.
 
     Raises
     ------
@@ -74,6 +75,7 @@ def predict_selected(
     test = split[split["split"] == "test"].sort_values("row", ignore_index=True)
     predictions: dict[_Place, pd.DataFrame] = {}
     costs: dict[_Place, dict[str, Any]] = {}
+    held: dict[_Place, pd.DataFrame] = {}
     for (modality, zoom), (path, told) in _selected(metrics).items():
         model = kind.load(path.parent, threads=threads)
         data, target_id = load(modality, zoom, test["row"].to_numpy())
@@ -84,9 +86,11 @@ def predict_selected(
         found.insert(2, "truth", test["truth"].to_numpy())
         say(f"{modality}, zoom {zoom}: {told['run']['name']}, {len(found)} test objects in {predict.seconds:.2f} s")
         predictions[modality, zoom] = found
+        held[modality, zoom] = read_table(path.with_name("validation.parquet"))
         costs[modality, zoom] = {
             "model": kind.name, "modality": modality, "zoom": zoom, "settings": told["run"]["name"],
-            "n_train": told["n_train"], "n_validation": told["n_validation"], "n_test": len(test),
+            "validation": _compared(told["validation"]), "n_train": told["n_train"],
+            "n_validation": told["n_validation"], "n_test": len(test),
             "fit_s": told["time"]["fit_s"], "predict_per_object_us": 1e6 * predict.seconds / len(test),
             "peak_memory_mb": told["peak_memory_mb"],
         }  # fmt: skip
@@ -94,7 +98,8 @@ def predict_selected(
         photo, spectra = ((name, zoom) for name in SINGLE)
         if photo in predictions and spectra in predictions:
             predictions["late", zoom] = late_fusion(predictions[photo], predictions[spectra])
-            costs["late", zoom] = _joined(costs[photo], costs[spectra])
+            fused = _compared(table_scores(late_fusion(held[photo], held[spectra])))
+            costs["late", zoom] = _joined(costs[photo], costs[spectra]) | {"validation": fused}
     table = pd.concat(
         [
             found.assign(model=kind.name, modality=modality, zoom=zoom)
@@ -124,6 +129,10 @@ def _worth(told: dict[str, Any]) -> tuple[float, float]:
     if "classes" in told:
         return scores["balanced_accuracy"], -scores["log_loss"]
     return -scores["rmse"], 0.0
+
+
+def _compared(scores: Mapping[str, float]) -> float:
+    return scores["balanced_accuracy"] if "balanced_accuracy" in scores else scores["rmse"]
 
 
 def _joined(photo: dict[str, Any], spectra: dict[str, Any]) -> dict[str, Any]:

@@ -20,7 +20,7 @@ _FEW_VIDEOS: Final = 15
 _SOURCES: Final = {
     "simulated": "The frames are a simulated stand-in in the layout of the public set: how high the numbers are says "
     "how hard the simulation is, not how a model does on the real set, and they stand beside the thesis's only to show "
-    "the form. What carries over is the order of things: what a random split does to frames of few videos.",
+    "the form. That frames of one clip are alike was put in: the leak shown is that of such clips.",
     "local": "The frames are those of the files named in the config.",
     "address": "The frames are those of the zip that the config names.",
 }
@@ -84,8 +84,9 @@ def _leaks(leak: pd.DataFrame) -> str:
         verdict = "does in every comparison"
     return (
         "Does a split of frames at random feign accuracy, since frames next to each other are near copies? It "
-        f"{verdict}: balanced accuracy at random is {_signed(leak['leak'].median())} higher in the median over models, "
-        f"data and labels, and most, {_signed(most['leak'])} ({_signed(most['low'])} to {_signed(most['high'])}), for "
+        f"{verdict}: balanced accuracy at random is {_signed(leak['leak'].median())} from that by video in the median "
+        f"over models, data and labels, and most, {_signed(most['leak'])} "
+        f"({_signed(most['low'])} to {_signed(most['high'])}), for "
         f"{NAMES[most['modality']]} of {LABEL_NAMES[most['label']]} with {_model(most)}, where it is "
         f"{most[AT_RANDOM]:.2f} at random and {most[BY_VIDEO]:.2f} by video."
     )
@@ -98,7 +99,7 @@ def _best(rows: Sequence[Row], label: str) -> str:
     return (
         f"Split by video, {LABEL_NAMES[label]} ({best['classes']} classes) is told best by {NAMES[best['modality']]} "
         f"with {_model(best)}: balanced accuracy {_with(best, 'balanced_accuracy')}, accuracy "
-        f"{_with(best, 'accuracy')}{above}."
+        f"{_with(best, 'accuracy')}{above}; the highest of {len(rows)} on the test frames, and so a little lucky."
     )
 
 
@@ -113,8 +114,8 @@ def _fusion(differences: pd.DataFrame) -> str:
             if len(rows) == 2:
                 row = max(rows, key=lambda row: row["other"])
                 told.append(
-                    f"{NAMES[joined]} is {_signed(row['delta'])} ({_signed(row['low'])} to {_signed(row['high'])}) "
-                    f"from {NAMES[row['against']]} alone, {_verdict(row)}"
+                    f"{NAMES[joined]} {_verdict(row)} {NAMES[row['against']]} alone ({_signed(row['delta'])}, "
+                    f"{_signed(row['low'])} to {_signed(row['high'])})"
                 )
         if told:
             parts.append(f"with {_model({'model': model})} {' and '.join(told)}")
@@ -122,7 +123,7 @@ def _fusion(differences: pd.DataFrame) -> str:
 
 
 def _verdict(row: Row) -> str:
-    return "better" if row["low"] > 0 else "worse" if row["high"] < 0 else "which cannot be told apart"
+    return "beats" if row["low"] > 0 else "is beaten by" if row["high"] < 0 else "cannot be told from"
 
 
 def _pieces(objects: Mapping[str, pd.DataFrame]) -> str:
@@ -142,9 +143,14 @@ def _few(table: pd.DataFrame) -> str:
     by_video = table[table["split"] == BY_VIDEO]
     if by_video.empty or by_video["videos"].max() >= _FEW_VIDEOS:
         return ""
+    alone = (
+        " Some class has one test video alone: of how videos of one class differ the intervals then say nothing."
+        if by_video["least_videos"].min() < 2
+        else ""
+    )
     return (
         f"By video the test frames are of {int(by_video['videos'].max())} videos: so few that the intervals are wide, "
-        "and rather too narrow than too wide."
+        f"and too narrow all the same.{alone}"
     )
 
 

@@ -15,7 +15,7 @@ Doubles = NDArray[np.float64]
 SCORES: Final = ("accuracy", "balanced_accuracy")
 
 TABLE_COLUMNS: Final = [
-    "label", "split", "model", "modality", "n", "videos", "classes",
+    "label", "split", "model", "modality", "n", "videos", "least_videos", "classes",
     *(f"{name}{end}" for name in SCORES for end in ("", "_low", "_high")), "thesis",
 ]  # fmt: skip
 LEAK_COLUMNS: Final = [
@@ -111,7 +111,8 @@ def compare(targets: Sequence[Judged], bootstrap: int, seed: int) -> tuple[pd.Da
             resampled = scores_of(truth, prediction, counts, index, target.n_classes)
             row: dict[str, Any] = {
                 "label": target.label, "split": target.split, "model": model, "modality": modality, "n": len(own),
-                "videos": counts.shape[1], "classes": target.n_classes,
+                "videos": counts.shape[1], "least_videos": int(own.groupby("truth")["group"].nunique().min()),
+                "classes": target.n_classes,
                 "thesis": THESIS.get((model, modality, target.label), np.nan),
             }  # fmt: skip
             for name in SCORES:
@@ -120,15 +121,20 @@ def compare(targets: Sequence[Judged], bootstrap: int, seed: int) -> tuple[pd.Da
             rows.append(row)
             told = float(whole["balanced_accuracy"][0]), resampled["balanced_accuracy"], counts.shape[1]
             drawn[target.label, model, modality, target.split] = told
-    return pd.DataFrame(rows, columns=TABLE_COLUMNS), _leaks(drawn)
+    classes_of = {(target.label, target.split): target.n_classes for target in targets}
+    return pd.DataFrame(rows, columns=TABLE_COLUMNS), _leaks(drawn, classes_of)
 
 
-def _leaks(drawn: Mapping[tuple[str, str, str, str], tuple[float, Doubles, int]]) -> pd.DataFrame:
+def _leaks(
+    drawn: Mapping[tuple[str, str, str, str], tuple[float, Doubles, int]], classes_of: Mapping[tuple[str, str], int]
+) -> pd.DataFrame:
     rows = []
     for (label, model, modality, split), (value, draws, videos) in drawn.items():
         other = drawn.get((label, model, modality, AT_RANDOM))
         if split != BY_VIDEO or other is None:
             continue
+        if classes_of[label, split] != classes_of[label, AT_RANDOM]:
+            continue  # a scene that only one split can hold: the two are not of the same thing
         low, high = interval(other[1] - draws)
         rows.append((label, model, modality, value, other[0], other[0] - value, low, high, videos, other[2]))
     return pd.DataFrame(rows, columns=LEAK_COLUMNS)

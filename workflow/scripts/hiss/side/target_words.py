@@ -87,7 +87,8 @@ def meaning(label: str, judged: Judged, weighted: bool) -> list[str]:
 
 
 def _best(scores: pd.DataFrame, judged: Judged) -> dict[Any, Any]:
-    ordered = scores.sort_values(judged.score, ascending=not judged.classes, kind="stable")
+    """Return the row that is best by the validation objects: the test objects choose nothing."""
+    ordered = scores.sort_values("validation", ascending=not judged.classes, kind="stable")
     return ordered.to_dict("records")[0]
 
 
@@ -108,15 +109,15 @@ def _winner(label: str, judged: Judged, scores: pd.DataFrame, best: dict[Any, An
     nothing = "a guess" if judged.classes else "the mean of the training objects"
     return (
         f"{model_name(best['model'])} {_MODALITY[best['modality']]} at zoom {best['zoom']} tells {NAMES[label]} best "
-        f"of {len(scores)} settings on the test set: {what} {_with_ends(best, judged.score)}, against {baseline:.3f} "
-        f"of {nothing}. (The best of so many is a little lucky.)"
+        f"of {len(scores)} models, kinds of data and zooms by the validation objects. On the test set: {what} "
+        f"{_with_ends(best, judged.score)}, against {baseline:.3f} of {nothing}."
     )
 
 
 def _with_ends(row: Mapping[Any, Any], name: str) -> str:
     low, high = row[f"{name}_low"], row[f"{name}_high"]
     if not np.isfinite(low) or low == high:
-        return f"{row[name]:.3f} (the same in every resample, or too few objects: no interval can be told)"
+        return f"{row[name]:.3f} (no interval can be told of so few errors)"
     return f"{row[name]:.3f} (95 % interval {low:.3f} to {high:.3f})"
 
 
@@ -146,7 +147,9 @@ def _verdict(row: Mapping[Any, Any], judged: Judged) -> str:
 def _delta(row: Mapping[Any, Any]) -> str:
     if not np.isfinite(row["low"]):
         return "too few objects for an interval"
-    return f"{_signed(row['delta'])}, 95 % interval {_signed(row['low'])} to {_signed(row['high'])}"
+    digits = 3 if row["score"] == "balanced_accuracy" else 4
+    delta, low, high = (_signed(row[name], digits) for name in ("delta", "low", "high"))
+    return f"{delta}, 95 % interval {low} to {high}"
 
 
 def _coarser(scores: pd.DataFrame, differences: pd.DataFrame, judged: Judged, best: Mapping[Any, Any]) -> list[str]:
