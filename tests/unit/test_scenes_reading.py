@@ -260,12 +260,20 @@ def test_any_damaged_byte_of_a_packed_picture_is_a_row_and_never_a_crash(tmp_pat
         broken = bytearray(whole)
         broken[place] ^= 0xFF
         (tmp_path / "y.zip").write_bytes(broken)
-        try:
-            assert ZipPlace(tmp_path / "y.zip").read("a.bmp") == data, "only bits that pad the end may go unnoticed"
-        except BadInput as error:
-            assert "a.bmp: its bytes in the zip are damaged" in str(error)
-            told.add(type(error.__context__))
+        got = outcome(tmp_path / "y.zip", "a.bmp")
+        if isinstance(got, bytes):
+            assert got == data, "only bits that pad the end may go unnoticed"
+        else:
+            assert "a.bmp: its bytes in the zip are damaged" in str(got)
+            told.add(type(got.__context__))
     assert zlib.error in told
+
+
+def outcome(path: Path, member: str) -> bytes | BadInput:
+    try:
+        return ZipPlace(path).read(member)
+    except BadInput as error:
+        return error
 
 
 def header() -> str:
