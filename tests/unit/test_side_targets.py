@@ -1,21 +1,23 @@
 """Second targets judged: the best run of each kind of data, scores with intervals, sentences, figures."""
 
 import json
+import time
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.metrics import balanced_accuracy_score, confusion_matrix, f1_score
+from sklearn.metrics import balanced_accuracy_score, confusion_matrix, f1_score, log_loss
 
 from hiss.errors import HissError
-from hiss.files import write_json, write_table
+from hiss.files import read_table, write_json, write_table
 from hiss.models.base import Data
 from hiss.models.predictions import prediction_columns, prediction_table
 from hiss.models.tree import DecisionTree
 from hiss.plots.side import draw_target
 from hiss.report.targets import TargetTables, target_section
+from hiss.side.chosen import best_first
 from hiss.side.judge import predict_selected
 from hiss.side.scores import Judged, baseline_score, resampled_recall, tables_of
 from hiss.side.target_words import meaning, sentences
@@ -52,7 +54,7 @@ def costs_of(tests: pd.DataFrame) -> pd.DataFrame:
     places = tests[["model", "modality", "zoom"]].drop_duplicates()
     share = {"photo": 0.5, "spectra": 0.6, "early": 0.9, "late": 0.7}
     worth = places["modality"].map(share) + 0.01 * (places["zoom"] == 0)
-    return places.assign(**COSTS, peak_memory_mb=50.0, validation=worth)
+    return places.assign(**COSTS, peak_memory_mb=50.0, validation=worth, validation_loss=1.0)
 
 
 @pytest.fixture(scope="module")
@@ -167,6 +169,7 @@ def test_what_is_said_is_what_the_tables_hold(judged):
     best = tables["scores"].sort_values("validation").iloc[-1]
     assert f"{best['balanced_accuracy']:.3f} (95 % interval {best['balanced_accuracy_low']:.3f}" in said
     assert "with early fusion at zoom 0 tells" in said
+    assert "From zoom 0 to zoom 3 the balanced accuracy of LightGBM with early fusion changes by" in said
     assert "against 0.333 of a guess" in said
     assert "Early fusion of LightGBM at that zoom beats" in said
     assert "Of the rarest class, STAR, it finds" in said
@@ -188,6 +191,7 @@ def test_the_figures_and_the_section_are_made_of_the_tables(judged, tmp_path):
     parts = TargetTables(answers, counts, tables["scores"], tables["recall"], tables["differences"])
     section = target_section("class", parts, {})
     assert section.heading == "Galaxy, quasar or star"
+    assert section.tables[1].columns[3] == ("balanced accuracy on validation", True)
     assert [len(table.rows) for table in section.tables] == [1, 8, 8, len(tables["differences"])]
 
 
@@ -213,6 +217,34 @@ def made(folder: Path, modality: str, settings: dict[str, int], worth: float, da
     held.insert(2, "truth", data.target)
     write_table(folder / "validation.parquet", held)
     return folder / "metrics.json"
+
+
+@pytest.mark.parametrize(("score", "order"), [("balanced_accuracy", "cab"), ("rmse", "bca")])
+def test_the_best_is_what_does_best_on_the_validation_objects_whatever_it_does_on_the_test_set(score, order):
+    table = pd.DataFrame({"name": list("abc"), "validation": [0.8, 0.7, 0.8], "validation_loss": [0.5, 0.1, 0.3]})
+    for reached in ([0.9, 0.1, 0.2], [0.1, 0.9, 0.2]):
+        assert "".join(best_first(table.assign(**{score: reached}))["name"]) == order
+
+
+def test_redshifts_are_told_to_four_decimals():
+    rng = np.random.default_rng(8)
+    split = split_of(300, rng.uniform(0.02, 0.3, 300))
+    test = split[split["split"] == "test"]
+    tests = [
+        test[["target_id", "row", "truth"]].assign(
+            prediction=test["truth"] + rng.normal(0, 0.004, len(test)), model="lightgbm", modality=name, zoom=3
+        )
+        for name in ("photo", "spectra", "early", "late")
+    ]
+    one = Judged.of(pd.concat(tests), split, (), 100, 1)
+    tables = tables_of(one, costs_of(one.tests), redshift=True)
+    counts = pd.DataFrame({"name": ["redshift", "no label"], "objects": 300, "used": [300, 0], "why": ""})
+    said = sentences("redshift", one, tables, counts, 0.0801)
+    first = tables["scores"].iloc[0]
+    assert said[1].startswith("LightGBM on images alone at zoom 3")
+    assert f"{first['rmse']:.4f} (95 % interval {first['rmse_low']:.4f} to {first['rmse_high']:.4f})" in said[1]
+    assert "against 0.0801 of the mean" in said[1]
+    assert not any("From zoom" in text for text in said)
 
 
 @pytest.fixture
@@ -260,7 +292,25 @@ def test_the_run_that_did_best_on_validation_predicts_the_test_objects_once(sky)
     of_late = costs.set_index("modality").loc["late"]
     assert of_late["fit_s"] == 1.0
     assert of_late["peak_memory_mb"] == 10.0
-    assert of_late["validation"] > 0.5, "of the two runs' validation predictions, joined"
+    halves = [read_table(path.with_name("validation.parquet")) for path in (metrics[1], metrics[3])]
+    p = sum(half[["p_0", "p_1", "p_2"]].to_numpy() for half in halves) / 2
+    assert of_late["validation"] == pytest.approx(balanced_accuracy_score(halves[0]["truth"], p.argmax(axis=1)))
+    assert of_late["validation_loss"] == pytest.approx(log_loss(halves[0]["truth"], p))
+
+
+def test_what_a_process_does_once_is_no_modality_s_time(sky, monkeypatch):
+    split, load, metrics = sky
+    asleep, slow = [True], DecisionTree.predict
+
+    def waking(model, data):
+        if asleep.pop() if asleep else False:
+            time.sleep(0.5)
+        return slow(model, data)
+
+    monkeypatch.setattr(DecisionTree, "predict", waking)
+    _, costs = predict_selected(DecisionTree, metrics, load, split)
+    assert not asleep
+    assert (costs["predict_per_object_us"] * costs["n_test"] < 0.4e6).all()
 
 
 def test_no_run_and_other_objects_are_refused(sky):

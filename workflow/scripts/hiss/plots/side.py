@@ -26,6 +26,7 @@ from hiss.plots.style import (
     save_figure,
     zoom_label,
 )
+from hiss.side.chosen import best_first
 
 Drawn = tuple[Figure, pd.DataFrame]
 
@@ -143,7 +144,7 @@ def _cost_axis(axis: Axes, values: pd.Series, logarithmic: bool) -> None:
 
 def confusion(table: pd.DataFrame, scores: pd.DataFrame) -> Drawn:
     """Draw the confusion of the best model of each modality at its finest zoom: share of each true class."""
-    chosen = _best_places(scores, "balanced_accuracy", ascending=False)
+    chosen = _best_places(scores)
     names = list(dict.fromkeys(table["truth"]))
     figure, axes = panels(1, len(chosen), 2.5)
     parts = []
@@ -166,11 +167,11 @@ def confusion(table: pd.DataFrame, scores: pd.DataFrame) -> Drawn:
     return figure, pd.concat(parts, ignore_index=True)
 
 
-def _best_places(scores: pd.DataFrame, score: str, ascending: bool) -> list[tuple[str, str, int]]:
-    """Return model, modality and zoom of the best model of each modality, at the finest zoom there is."""
-    fine = scores[scores["zoom"] == scores["zoom"].min()].sort_values(score, ascending=ascending, kind="stable")
+def _best_places(scores: pd.DataFrame) -> list[tuple[str, str, int]]:
+    """Return model, modality and zoom of the model that validates best for each modality, at the finest zoom."""
+    fine = best_first(scores[scores["zoom"] == scores["zoom"].min()])
     best = fine.drop_duplicates("modality").set_index("modality")
-    return [(str(best.loc[name, "model"]), name, int(best.loc[name, "zoom"])) for name in modality_order(best.index)]
+    return [(str(best.loc[name, "model"]), name, int(best["zoom"].loc[name])) for name in modality_order(best.index)]
 
 
 def _at(table: pd.DataFrame, place: tuple[str, str, int]) -> pd.DataFrame:
@@ -209,7 +210,7 @@ def _handles(axes: list[Axes]) -> tuple[list[Any], list[str]]:
 
 def scatter(tests: pd.DataFrame, scores: pd.DataFrame) -> Drawn:
     """Draw predicted against true redshift, and the error below it, of the best model of each modality."""
-    chosen = _best_places(scores, "rmse", ascending=True)
+    chosen = _best_places(scores)
     figure, grid = plt.subplots(
         2, len(chosen), figsize=(FULL_WIDTH, 4.0), squeeze=False, sharex=True, sharey="row", height_ratios=[2, 1]
     )

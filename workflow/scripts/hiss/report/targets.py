@@ -78,17 +78,19 @@ def _scores(scores: pd.DataFrame) -> Table:
     spans = [pair for pair in (*_OF_CLASSES, *_OF_NUMBERS) if pair[0] in scores]
     plain = [pair for pair in _PLAIN.items() if pair[0] in scores]
     costs = [part for part in _COSTS if part[0] in scores]
+    score, form = spans[0][1], ".3f" if "balanced_accuracy" in scores else ".4f"
     rows = [
         [
             *_place(row),
+            number(row["validation"], form),
             *(_with_ends(row, name) for name, _ in spans),
-            *(number(row[name], ".3f") for name, _ in plain),
+            *(number(row[name], form) for name, _ in plain),
             *(number(row[name], form) for name, _, form in costs),
             text(row["settings"]),
         ]
         for row in scores.to_dict("records")
     ]
-    columns = [("model", False), ("data", False), ("zoom", False)]
+    columns = [("model", False), ("data", False), ("zoom", False), (f"{score} on validation", True)]
     columns += [(label, True) for _, label in (*spans, *plain)] + [(label, True) for _, label, _ in costs]
     return Table("Scores on the test set, and what they cost", [*columns, ("settings", False)], rows, _NOTE)
 
@@ -99,9 +101,10 @@ def _place(row: Mapping[Any, Any]) -> list[Cell]:
 
 def _with_ends(row: Mapping[Any, Any], name: str) -> Cell:
     value, low, high = row[name], row[f"{name}_low"], row[f"{name}_high"]
+    form = ".4f" if name == "rmse" else ".3f"
     if pd.isna(low):
-        return number(value, ".3f")
-    return Cell(minus(f"{value:.3f} ({low:.3f} to {high:.3f})"), float(value))
+        return number(value, form)
+    return Cell(minus(f"{value:{form}} ({low:{form}} to {high:{form}})"), float(value))
 
 
 def _recall(recall: pd.DataFrame) -> Table:
@@ -129,14 +132,16 @@ def _recall(recall: pd.DataFrame) -> Table:
 
 def _differences(differences: pd.DataFrame) -> Table:
     rows = []
+    of_numbers = len(differences) and differences["score"].iloc[0] == "rmse"
+    form = "+.4f" if of_numbers else "+.3f"
     for row in differences.to_dict("records"):
         against = (
             modality_label(row["against"]) if row["against_zoom"] == row["zoom"] else f"zoom {row['against_zoom']}"
         )
-        said = f"{row['delta']:+.3f} ({row['low']:+.3f} to {row['high']:+.3f})"
+        said = f"{row['delta']:{form}} ({row['low']:{form}} to {row['high']:{form}})"
         rows.append([*_place(row), text(against), Cell(minus(said), float(row["delta"]))])
     columns = [("model", False), ("data", False), ("zoom", False), ("against", False)]
-    score = "RMSE" if len(differences) and differences["score"].iloc[0] == "rmse" else "balanced accuracy"
+    score = "RMSE" if of_numbers else "balanced accuracy"
     return Table(
         "Fusion against its parts, coarse against fine", [*columns, (f"change of {score}", True)], rows, _PAIRED_NOTE
     )

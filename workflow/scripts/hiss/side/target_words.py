@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from hiss.evaluation.collect import model_name
+from hiss.side.chosen import best_first
 from hiss.side.scores import Judged
 
 NAMES: Final[Mapping[str, str]] = {
@@ -61,11 +62,11 @@ def sentences(
     baseline
         Score of what looks at nothing.
     """
-    scores, differences = tables["scores"], tables["differences"]
-    best = _best(scores, judged)
+    scores, differences = best_first(tables["scores"]), tables["differences"]
+    best = scores.to_dict("records")[0]
     said = [_counted(judged, counts), _winner(label, judged, scores, best, baseline)]
     said += _fusion(differences, judged, best)
-    said += _coarser(scores, differences, judged, best)
+    said += _coarser(scores, differences, judged)
     if judged.classes:
         said.append(_rarest(tables["recall"], counts, best))
         said.append(
@@ -86,12 +87,6 @@ def meaning(label: str, judged: Judged, weighted: bool) -> list[str]:
     return [_MEANING[label], *([_WEIGHTED] if judged.classes and weighted else []), _COSTS]
 
 
-def _best(scores: pd.DataFrame, judged: Judged) -> dict[Any, Any]:
-    """Return the row that is best by the validation objects: the test objects choose nothing."""
-    ordered = scores.sort_values("validation", ascending=not judged.classes, kind="stable")
-    return ordered.to_dict("records")[0]
-
-
 def _counted(judged: Judged, counts: pd.DataFrame) -> str:
     n_test = judged.tests["row"].nunique()
     if not judged.classes:
@@ -110,15 +105,20 @@ def _winner(label: str, judged: Judged, scores: pd.DataFrame, best: dict[Any, An
     return (
         f"{model_name(best['model'])} {_MODALITY[best['modality']]} at zoom {best['zoom']} tells {NAMES[label]} best "
         f"of {len(scores)} models, kinds of data and zooms by the validation objects. On the test set: {what} "
-        f"{_with_ends(best, judged.score)}, against {baseline:.3f} of {nothing}."
+        f"{_with_ends(best, judged.score)}, against {baseline:.{_digits(judged.score)}f} of {nothing}."
     )
 
 
+def _digits(score: str) -> int:
+    """Return how many decimals are told: redshifts are small."""
+    return 4 if score == "rmse" else 3
+
+
 def _with_ends(row: Mapping[Any, Any], name: str) -> str:
-    low, high = row[f"{name}_low"], row[f"{name}_high"]
+    low, high, digits = row[f"{name}_low"], row[f"{name}_high"], _digits(name)
     if not np.isfinite(low) or low == high:
-        return f"{row[name]:.3f} (no interval can be told of so few errors)"
-    return f"{row[name]:.3f} (95 % interval {low:.3f} to {high:.3f})"
+        return f"{row[name]:.{digits}f} (no interval can be told of so few errors)"
+    return f"{row[name]:.{digits}f} (95 % interval {low:.{digits}f} to {high:.{digits}f})"
 
 
 def _fusion(differences: pd.DataFrame, judged: Judged, best: Mapping[Any, Any]) -> list[str]:
@@ -147,26 +147,28 @@ def _verdict(row: Mapping[Any, Any], judged: Judged) -> str:
 def _delta(row: Mapping[Any, Any]) -> str:
     if not np.isfinite(row["low"]):
         return "too few objects for an interval"
-    digits = 3 if row["score"] == "balanced_accuracy" else 4
-    delta, low, high = (_signed(row[name], digits) for name in ("delta", "low", "high"))
+    delta, low, high = (_signed(row[name], _digits(row["score"])) for name in ("delta", "low", "high"))
     return f"{delta}, 95 % interval {low} to {high}"
 
 
-def _coarser(scores: pd.DataFrame, differences: pd.DataFrame, judged: Judged, best: Mapping[Any, Any]) -> list[str]:
-    """Say what the coarsest zoom costs in score and saves in time and memory, of the best run's model and modality."""
-    own = scores[(scores["model"] == best["model"]) & (scores["modality"] == best["modality"])].sort_values("zoom")
-    if len(own) < 2:
+def _coarser(scores: pd.DataFrame, differences: pd.DataFrame, judged: Judged) -> list[str]:
+    """Say what each coarser zoom costs in score and saves in time and memory, of the best run with several zooms."""
+    for best in scores.to_dict("records"):
+        own = scores[(scores["model"] == best["model"]) & (scores["modality"] == best["modality"])]
+        if len(own) > 1:
+            break
+    else:
         return []
-    fine, coarse = own.iloc[0], own.iloc[-1]
-    same = differences[["model", "modality", "zoom", "against"]] == [
-        best["model"], best["modality"], coarse["zoom"], best["modality"],
-    ]  # fmt: skip
-    row = differences[same.all(axis=1)].iloc[0].to_dict()
-    change = f"{judged.score.replace('_', ' ').replace('rmse', 'RMSE')} changes by {_delta(row)}"
+    fine, *coarser = (row for _, row in own.sort_values("zoom").iterrows())
+    paired = differences[(differences["model"] == best["model"]) & (differences["modality"] == best["modality"])]
+    paired = paired[paired["against"] == best["modality"]].set_index("zoom")
+    score = judged.score.replace("_", " ").replace("rmse", "RMSE")
+    who = f"{model_name(best['model'])} {_MODALITY[best['modality']]}"
     return [
-        f"From zoom {fine['zoom']} to zoom {coarse['zoom']} its {change}; the fit takes "
-        f"{_ratio(fine, coarse, 'fit_s')}, a prediction {_ratio(fine, coarse, 'predict_per_object_us')} and the memory "
-        f"{_ratio(fine, coarse, 'peak_memory_mb')}."
+        f"From zoom {fine['zoom']} to zoom {coarse['zoom']} the {score} of {who} changes by "
+        f"{_delta(paired.loc[coarse['zoom']].to_dict())}; the fit takes {_ratio(fine, coarse, 'fit_s')}, a prediction "
+        f"{_ratio(fine, coarse, 'predict_per_object_us')} and the memory {_ratio(fine, coarse, 'peak_memory_mb')}."
+        for coarse in coarser
     ]
 
 
