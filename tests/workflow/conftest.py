@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,18 +39,30 @@ class Workspace:
     def run(
         self, *arguments: str, config: str, profile: str = "profiles/default", fails: bool = False, timeout: int = 1500
     ) -> str:
-        """Run snakemake and return all it printed; ``fails`` is what is expected of it."""
-        done = subprocess.run(
+        """Run snakemake and return all it printed; ``fails`` is what is expected of it.
+
+        One that takes too long is killed with all its jobs: left behind, they would starve the tests after it.
+        """
+        with subprocess.Popen(
             self.command(*arguments, config=config, profile=profile),
             cwd=self.folder,
             env=self.environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=timeout,
-        )
-        assert (done.returncode != 0) == fails, done.stdout[-6000:]
-        return done.stdout
+            start_new_session=True,
+        ) as started:
+            try:
+                printed, _ = started.communicate(timeout=timeout)
+            except BaseException as problem:
+                kill_all_of(started)
+                if isinstance(problem, subprocess.TimeoutExpired):
+                    pytest.fail(
+                        f"snakemake took over {timeout} s; at its end it said:\n{started.communicate()[0][-3000:]}"
+                    )
+                raise
+        assert (started.returncode != 0) == fails, printed[-6000:]
+        return printed
 
     def start(self, *arguments: str, config: str) -> subprocess.Popen:
         """Start snakemake in a process group of its own, its output in ``run.log``."""
@@ -184,6 +197,12 @@ def processes(*words: str, below: Path) -> list[int]:
         if inside and "python" in command[0] and all(any(word in part for part in command) for word in words):
             found.append(int(entry.name))
     return found
+
+
+def kill_all_of(started: subprocess.Popen) -> None:
+    """Kill a snakemake and its jobs, which share its session and its folder."""
+    with suppress(ProcessLookupError):
+        os.killpg(started.pid, signal.SIGKILL)
 
 
 def kill(pid: int) -> None:

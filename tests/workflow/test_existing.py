@@ -26,6 +26,7 @@ def existing(small, tmp_path_factory):
         "results": EXISTING,
         "cube": {"source": "existing", "existing": "public.h5"},
         "experiments": {**SMALL["experiments"], "lightgbm": None, "vggnet12": None, "baselines": ["halpha"]},
+        "side_studies": SMALL["side_studies"],
         "report": SMALL["report"],
     }
     path = workspace.write_config("existing", config)
