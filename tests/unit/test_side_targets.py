@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import binomtest
 from sklearn.metrics import balanced_accuracy_score, confusion_matrix, f1_score, log_loss
 
 from hiss.errors import HissError
@@ -19,7 +20,7 @@ from hiss.plots.side import draw_target
 from hiss.report.targets import TargetTables, target_section
 from hiss.side.chosen import best_first
 from hiss.side.judge import predict_selected
-from hiss.side.scores import Judged, baseline_score, resampled_recall, tables_of
+from hiss.side.scores import Judged, baseline_score, resampled_recall, tables_of, wilson
 from hiss.side.target_words import meaning, sentences
 
 CLASSES = ("GALAXY", "QSO", "STAR")
@@ -108,6 +109,28 @@ def test_the_confusion_is_scikit_learn_s_and_recall_its_diagonal(judged):
     np.testing.assert_allclose(recall.recall, np.diag(counts) / counts.sum(axis=1))
     assert (recall.low < recall.recall).all()
     assert (recall.recall < recall.high).all()
+
+
+@pytest.mark.parametrize(("hits", "n"), [(0, 5), (3, 7), (9, 9), (61, 300)])
+def test_the_interval_of_a_share_is_scipy_s(hits, n):
+    ends = binomtest(hits, n).proportion_ci(0.95, method="wilson")
+    np.testing.assert_allclose(wilson(hits / n, n), (ends.low, ends.high), atol=1e-12)
+
+
+def test_the_interval_of_recall_counts_frames_of_one_video_once():
+    """Each of 12 videos of a class is found whole or not at all: 20 frames of each tell no more than one."""
+    group = np.repeat(np.arange(12), 20)
+    split = pd.DataFrame({"row": np.arange(240), "group": group, "split": "test", "truth": 0.0})
+    p = np.where((group < 9)[:, None], [0.8, 0.1, 0.1], [0.1, 0.8, 0.1])
+    tests = split[["row", "truth"]].assign(target_id=0, model="tree", modality="photo", zoom=3, **prediction_columns(p))
+    tables = tables_of(Judged.of(tests, split, CLASSES, 50, 1), costs_of(tests), False)
+    found = tables["recall"].iloc[0]
+    ends = binomtest(9, 12).proportion_ci(0.95, method="wilson")
+    assert (found["n"], found["groups"], found["hits"], found["recall"]) == (240, 12, 180, 0.75)
+    np.testing.assert_allclose((found["low"], found["high"]), (ends.low, ends.high))
+    sure = tables["reliability"].iloc[0]
+    assert (sure["n"], sure["groups"]) == (240, 12)
+    np.testing.assert_allclose((sure["low"], sure["high"]), (ends.low, ends.high))
 
 
 def test_honest_probabilities_have_a_small_calibration_error_and_boastful_ones_a_large_one():

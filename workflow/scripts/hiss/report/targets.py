@@ -40,7 +40,10 @@ _COSTS: Final = (
     ("peak_memory_mb", "memory [MB]", ",.0f"),
 )
 _NOTE: Final = "95 % intervals over the test objects in parentheses; late fusion costs what its two parts cost."
-_RECALL_NOTE: Final = "Share of a class's test objects that are found, with Wilson's 95 % interval."
+_RECALL_NOTE: Final = (
+    "Share of a class's test objects that are found, with Wilson's 95 % interval, in which a group of objects with "
+    "overlapping cutouts counts for one."
+)
 _PAIRED_NOTE: Final = (
     "The first less the other, on the same test objects, with 95 % intervals. Of so many comparisons one in twenty "
     "leaves zero outside by chance."

@@ -7,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.stats import binomtest
+from scipy.stats import norm
 
 from hiss.evaluation.intervals import bootstrap_rmse, bootstrap_scores, interval, resample_groups
 from hiss.models.class_metrics import class_scores
@@ -24,9 +24,9 @@ NUMBER_COLUMNS: Final = ("r2", "mae", "rmse", "nmad")
 REDSHIFT_COLUMNS: Final = ("bias", "sigma_nmad", "outliers_05", "outliers_15")
 """Of dz / (1 + z): its median, 1.4826 times its median absolute deviation, and the shares beyond 0.05 and 0.15."""
 
-RECALL_COLUMNS: Final = [*PLACE, "name", "n", "hits", "recall", "low", "high"]
+RECALL_COLUMNS: Final = [*PLACE, "name", "n", "groups", "hits", "recall", "low", "high"]
 CONFUSION_COLUMNS: Final = [*PLACE, "truth", "prediction", "count", "share"]
-RELIABILITY_COLUMNS: Final = [*PLACE, "bin", "n", "confidence", "hit_share", "low", "high"]
+RELIABILITY_COLUMNS: Final = [*PLACE, "bin", "n", "groups", "confidence", "hit_share", "low", "high"]
 DIFFERENCE_COLUMNS: Final = [
     "model", "modality", "zoom", "against", "against_zoom", "score", "value", "other", "delta", "low", "high",
 ]  # fmt: skip
@@ -151,16 +151,18 @@ def calibration_error(truth: NDArray[np.float64], probabilities: Doubles) -> flo
     The confidence is the probability of the predicted class (Guo et al. 2017, arXiv 1706.04599), in ten bins of equal
     width.
     """
-    table = _reliability(truth, probabilities)
+    table = _reliability(truth, probabilities, np.arange(len(truth)))
     return float((table["n"] * (table["hit_share"] - table["confidence"]).abs()).sum() / table["n"].sum())
 
 
-def _reliability(truth: NDArray[np.float64], probabilities: Doubles) -> pd.DataFrame:
+def _reliability(truth: NDArray[np.float64], probabilities: Doubles, group: NDArray[np.int64]) -> pd.DataFrame:
     confidence = probabilities.max(axis=1)
     hit = probabilities.argmax(axis=1) == truth
     bins = np.minimum((confidence * _BINS).astype(int), _BINS - 1)
-    table = pd.DataFrame({"bin": bins, "confidence": confidence, "hit": hit}).groupby("bin")
-    return table.agg(n=("hit", "size"), confidence=("confidence", "mean"), hit_share=("hit", "mean")).reset_index()
+    table = pd.DataFrame({"bin": bins, "confidence": confidence, "hit": hit, "group": group}).groupby("bin")
+    return table.agg(
+        n=("hit", "size"), groups=("group", "nunique"), confidence=("confidence", "mean"), hit_share=("hit", "mean")
+    ).reset_index()
 
 
 def _number_scores(
@@ -181,21 +183,31 @@ def _number_scores(
 
 
 def recall_table(judged: Judged) -> pd.DataFrame:
-    """Return the recall of each class in each place, with its Wilson score interval (Wilson 1927)."""
+    """Return the recall of each class in each place, with its Wilson interval; NaN where no test object is of it."""
     rows = []
     for place, part in judged.places():
+        group = judged.index_of(part)
         for code, name in enumerate(judged.classes):
-            own = part[part["truth"] == code]
-            hits = int((own["prediction"] == code).sum())
-            rows.append((*place, name, len(own), hits, *_share(hits, len(own))))
+            own = (part["truth"] == code).to_numpy()
+            hits = int((own & (part["prediction"] == code).to_numpy()).sum())
+            n, groups = int(own.sum()), np.unique(group[own]).size
+            recall = hits / n if n else np.nan
+            rows.append((*place, name, n, groups, hits, recall, *wilson(recall, groups)))
     return pd.DataFrame(rows, columns=RECALL_COLUMNS)
 
 
-def _share(hits: int, n: int) -> tuple[float, float, float]:
-    if not n:
-        return np.nan, np.nan, np.nan
-    ends = binomtest(hits, n).proportion_ci(0.95, method="wilson")
-    return hits / n, float(ends.low), float(ends.high)
+def wilson(share: float, groups: int) -> tuple[float, float]:
+    """Return the ends of the 95 % score interval of a share (Wilson 1927, J. Am. Stat. Assoc. 22, 209, formula 5).
+
+    ``groups`` stands for the number of trials: objects whose cutouts overlap, or frames of one video, are no more
+    evidence than one, so that the interval is right or too wide, never too narrow. NaN without any.
+    """
+    if not groups:
+        return np.nan, np.nan
+    z2 = norm.ppf(0.975) ** 2 / groups
+    centre = (share + z2 / 2) / (1 + z2)
+    half = np.sqrt(z2 * share * (1 - share) + z2**2 / 4) / (1 + z2)
+    return max(float(centre - half), 0.0), min(float(centre + half), 1.0)
 
 
 def confusion_table(judged: Judged) -> pd.DataFrame:
@@ -216,9 +228,8 @@ def reliability_table(judged: Judged) -> pd.DataFrame:
     for place, part in judged.places():
         if not judged.classes:
             break
-        table = _reliability(part["truth"].to_numpy(), predicted(part))
-        hits = (table["hit_share"] * table["n"]).round().astype(int)
-        ends = [_share(hit, n)[1:] for hit, n in zip(hits, table["n"], strict=True)]
+        table = _reliability(part["truth"].to_numpy(), predicted(part), judged.index_of(part))
+        ends = [wilson(share, n) for share, n in zip(table["hit_share"], table["groups"], strict=True)]
         low, high = np.array(ends).T
         tables.append(table.assign(model=place[0], modality=place[1], zoom=place[2], low=low, high=high))
     return pd.concat(tables)[RELIABILITY_COLUMNS] if tables else pd.DataFrame(columns=RELIABILITY_COLUMNS)
