@@ -222,7 +222,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         make_cube(folder, 1, 1, args.compression)
         empty = build(folder, args.ranks, args.compression)[:2]
         for n in args.targets:
-            need = 3 * n * TARGET + 10**9 * FIELDS // 2
+            # the spectra, and beside them the floor's two files, which are no smaller than the dense cube
+            need = int(n * (1.1 * SPECTRUM + 2.1 * TARGET)) + 10**9 * FIELDS // 2
             if (free := shutil.disk_usage(folder).free) < need:
                 print(
                     f"\n{n} targets are left out: they need {need / 1e9:.0f} GB in {folder}, {free / 1e9:.0f} are free"
